@@ -1,0 +1,99 @@
+/** Who has to act so that the call succeeds next time. */
+export type Culprit = 'caller' | 'function' | 'limit' | 'platform';
+
+interface ErrorRow {
+  readonly culprit: Culprit;
+  /** HTTP status in our native dialect (FC 3.0); other doors map from the code. */
+  readonly status: number;
+  /** What the reader can do about it. */
+  readonly remedy: string;
+}
+
+function row(culprit: Culprit, status: number, remedy: string): ErrorRow {
+  return { culprit, status, remedy };
+}
+
+/**
+ * The one error table. Codes are those of Function Compute 3.0 (FC reference 2.4) where it has one; the last block is
+ * ours. Every door maps from here, and tests compare this table with docs/reference/errors.md.
+ */
+export const ERRORS = {
+  // the caller's request
+  InvalidArgument: row('caller', 400, 'Correct the named field and send the request again.'),
+  MissingRequiredHeader: row('caller', 400, 'Send the named header.'),
+  PathNotSupported: row('caller', 400, 'Check method and path against the API reference.'),
+  EntityTooLarge: row('caller', 400, 'Send less, or pass a reference to an object instead of the data itself.'),
+  UnsupportedMediaType: row('caller', 415, 'Use the content type named in the message.'),
+  AccessDenied: row('caller', 403, 'Use credentials that are allowed to do this, and check the clock of the caller.'),
+  SignatureNotMatch: row('caller', 403, 'Check the access key secret and the signing method.'),
+  InvalidAccessKeyID: row('caller', 403, 'Use an access key id that exists on this installation.'),
+  FunctionNotFound: row('caller', 404, 'Create the function, or check its name and region.'),
+  VersionNotFound: row('caller', 404, 'Publish the version, or list the versions that exist.'),
+  AliasNotFound: row('caller', 404, 'Create the alias, or list the aliases that exist.'),
+  TriggerNotFound: row('caller', 404, 'Create the trigger, or list the triggers that exist.'),
+  LayerNotFound: row('caller', 404, 'Create the layer, or list the layers that exist.'),
+  LayerVersionNotFound: row('caller', 404, 'Create the layer version, or list the versions that exist.'),
+  AsyncConfigNotExists: row('caller', 404, 'Put an async invoke config for this function and qualifier first.'),
+  AsyncTaskNotFound: row('caller', 404, 'Check the task id; tasks are kept for seven days.'),
+  OnDemandConfigNotFound: row('caller', 404, 'Put a concurrency config for this function first.'),
+  DomainNameNotFound: row('caller', 404, 'Create the custom domain first.'),
+  DomainRouteNotFound: row('caller', 404, 'Add a route for this path to the custom domain.'),
+  FunctionAlreadyExists: row('caller', 409, 'Choose another name or update the existing function.'),
+  AliasAlreadyExists: row('caller', 409, 'Choose another name or update the existing alias.'),
+  TriggerAlreadyExists: row('caller', 409, 'Choose another name or update the existing trigger.'),
+  AsyncTaskAlreadyExists: row('caller', 409, 'Choose another task id: this one was already submitted.'),
+  ConcurrentUpdateError: row('caller', 409, 'Read the resource again and repeat the update.'),
+  ProvisionConfigExist: row('caller', 409, 'Delete the provision config first.'),
+  ResidentScalingConfigExists: row('caller', 409, 'Delete the scaling config first.'),
+  ClientClosedRequest: row('caller', 499, 'None needed: the caller went away before the answer.'),
+  // the function
+  FunctionNotStarted: row('function', 412, 'Read the logs in the message: the custom runtime must listen on its port.'),
+  CAExited: row('function', 412, 'Read the logs in the message: the start command ended early.'),
+  BadResponse: row('function', 502, 'Answer with valid headers of at most 8 KB in total.'),
+  // limits
+  LimitExceededError: row(
+    'limit',
+    400,
+    'Delete resources that are not needed, or ask the operator to raise the limit.',
+  ),
+  ResourceExhausted: row('limit', 429, 'Call again later, or raise the concurrency limit of the function or account.'),
+  ResourceThrottled: row('limit', 503, 'Call again later: the machine has no room for another instance now.'),
+  // the platform
+  InternalServerError: row('platform', 500, 'Report the request id to the operator; the platform log has the details.'),
+  NotSupported: row('platform', 400, 'Leave the named field or operation out: this platform does not have it yet.'),
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/**
+ * An expected failure with a code of the table. Doors turn it into their dialect's shape. `message` says what happened;
+ * the remedy of the table says what to do, unless `remedy` is more precise.
+ */
+export class TidemillError extends Error {
+  override readonly name = 'TidemillError';
+  readonly code: ErrorCode;
+  private readonly specificRemedy: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options?: { remedy?: string; cause?: unknown }) {
+    super(message, options?.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.specificRemedy = options?.remedy;
+  }
+
+  get culprit(): Culprit {
+    return ERRORS[this.code].culprit;
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+
+  get remedy(): string {
+    return this.specificRemedy ?? ERRORS[this.code].remedy;
+  }
+}
+
+/** The message for a field or operation that exists in the dialect but not here: refused by name, with the remedy. */
+export function notSupported(what: string, remedy: string): TidemillError {
+  return new TidemillError('NotSupported', `${what} is not supported by this platform yet`, { remedy });
+}

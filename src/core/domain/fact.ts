@@ -1,0 +1,72 @@
+import type { FunctionErrorType, InvocationTimings } from './invocation.ts';
+
+interface FactBase {
+  /** Wall-clock milliseconds. */
+  readonly at: number;
+  readonly account: string;
+  readonly functionName: string;
+}
+
+/** One settled invocation: the source of metrics, metering and the console's lists. */
+export interface InvocationSettled extends FactBase {
+  readonly type: 'invocation-settled';
+  readonly requestId: string;
+  readonly qualifier: string;
+  readonly versionId: string;
+  readonly instanceId: string;
+  readonly invocation: 'sync' | 'async';
+  /** HTTP status of the native dialect: 200 also for function errors. */
+  readonly status: number;
+  readonly errorType?: FunctionErrorType;
+  readonly errorMessage?: string;
+  readonly durationMs: number;
+  readonly billedMs: number;
+  readonly memorySizeMb: number;
+  readonly maxMemoryMb: number;
+  readonly timings: InvocationTimings;
+}
+
+/** Output of a function. `text` may hold several lines; no trailing newline. */
+export interface OutputWritten extends FactBase {
+  readonly type: 'output-written';
+  readonly requestId: string;
+  readonly instanceId: string;
+  readonly versionId: string;
+  readonly text: string;
+}
+
+/** An async invocation was durably accepted. */
+export interface EventAccepted extends FactBase {
+  readonly type: 'event-accepted';
+  readonly requestId: string;
+  readonly taskId: string;
+  readonly qualifier: string;
+}
+
+/** An async invocation reached its recorded end without (another) run: expired, function gone, retries used up. */
+export interface EventEnded extends FactBase {
+  readonly type: 'event-ended';
+  readonly requestId: string;
+  readonly taskId: string;
+  readonly state: 'Succeeded' | 'Failed' | 'Expired' | 'Invalid' | 'Stopped';
+  readonly attempts: number;
+  readonly message: string;
+}
+
+export interface InstanceStarted extends FactBase {
+  readonly type: 'instance-started';
+  readonly instanceId: string;
+  readonly versionId: string;
+  readonly from: 'pool' | 'scratch';
+  readonly startMs: number;
+}
+
+export interface InstanceGone extends FactBase {
+  readonly type: 'instance-gone';
+  readonly instanceId: string;
+  readonly versionId: string;
+  readonly reason: string;
+}
+
+/** What happened, past tense, appended to a log; views and meters are folds over facts. */
+export type Fact = InvocationSettled | OutputWritten | EventAccepted | EventEnded | InstanceStarted | InstanceGone;

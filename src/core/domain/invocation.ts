@@ -1,0 +1,41 @@
+/** The field's names for a failure inside the function, header `x-fc-error-type` (FC reference 4.6). */
+export type FunctionErrorType =
+  | 'HandledInvocationError'
+  | 'UnhandledInvocationError'
+  | 'InitializationError'
+  | 'InvocationError';
+
+/** Milliseconds spent in each phase of one invocation. Cold phases are 0 when a warm instance served it. */
+export interface InvocationTimings {
+  readonly queuedMs: number;
+  readonly sandboxMs: number;
+  readonly runtimeMs: number;
+  readonly codeMs: number;
+  readonly initializerMs: number;
+  readonly handlerMs: number;
+  readonly cold: boolean;
+}
+
+/**
+ * What a call descends from: rides through triggers, destinations and object writes so that loops are found.
+ * `hops` counts invocations before this one.
+ */
+export interface Lineage {
+  readonly hops: number;
+  readonly rootRequestId: string;
+}
+
+/** An HTTP request on its way to a function: hop-by-hop headers are already gone. */
+export interface HttpCall {
+  readonly method: string;
+  /** Path and query as sent, still percent-encoded. */
+  readonly target: string;
+  /** Name, value pairs in order of arrival; names as sent. */
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: AsyncIterable<Uint8Array> | Uint8Array;
+}
+
+export interface HttpReply {
+  readonly status: number;
+  readonly headers: readonly (readonly [string, string])[];
+}

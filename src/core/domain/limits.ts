@@ -1,0 +1,57 @@
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+/**
+ * The one table of limits, bytes and seconds unless the name says otherwise. Values are those of Function Compute 3.0
+ * (FC reference 2.10, 3.1, 5); docs/reference/limits.md is compared with this table by a test.
+ */
+export const LIMITS = {
+  syncPayloadBytes: 32 * MIB,
+  asyncPayloadBytes: 128 * KIB,
+  requestHeaderBytes: 8 * KIB,
+  requestPathBytes: 4 * KIB,
+  responseHeaderBytes: 8 * KIB,
+  responsePayloadBytes: 32 * MIB,
+  controlBodyBytes: 140 * MIB,
+  inlineZipBytes: 100 * MIB,
+  objectZipBytes: 500 * MIB,
+  unpackedCodeBytes: 2 * GIB,
+  unpackedCodeEntries: 100_000,
+  environmentBytes: 4 * KIB,
+  logTailBytes: 4 * KIB,
+  functionNameLength: 128,
+  descriptionLength: 256,
+  handlerLength: 128,
+  aliasNameLength: 128,
+  triggerNameLength: 128,
+  layersPerFunction: 5,
+  tagsPerResource: 20,
+  tagKeyLength: 64,
+  tagValueLength: 128,
+  triggersPerFunction: 50,
+  functionsPerAccount: 1_000_000,
+  versionsPerFunction: 1_000,
+  memoryMinMb: 128,
+  memoryMaxMb: 32_768,
+  memoryStepMb: 64,
+  cpuMin: 0.05,
+  cpuMax: 16,
+  timeoutMaxSeconds: 86_400,
+  timeoutDefaultSeconds: 3,
+  initializerTimeoutMaxSeconds: 300,
+  preStopTimeoutMaxSeconds: 90,
+  instanceConcurrencyMax: 200,
+  customStartSeconds: 120,
+  asyncRetryAttemptsMax: 8,
+  asyncRetryAttemptsDefault: 3,
+  asyncEventAgeMaxSeconds: 604_800,
+  asyncEventAgeDefaultSeconds: 86_400,
+  asyncDelayMaxSeconds: 3_600,
+  asyncTaskKeptSeconds: 7 * 86_400,
+  instancesPerAccount: 300,
+  idleInstanceSeconds: 300,
+  pidsPerInstance: 512,
+  signatureSkewSeconds: 900,
+  hopsDefault: 16,
+} as const;

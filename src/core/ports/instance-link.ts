@@ -1,0 +1,61 @@
+import type { TemporaryCredentials } from '../domain/credentials.ts';
+import type { InstanceAddress } from '../domain/instance.ts';
+import type { FunctionErrorType, HttpCall, HttpReply } from '../domain/invocation.ts';
+import type { VersionSpec } from '../domain/version-spec.ts';
+
+export interface InstanceCall {
+  readonly requestId: string;
+  /** Of the lease; an instance refuses calls of an epoch older than the newest it has seen. */
+  readonly epoch: number;
+  readonly qualifier: string;
+  readonly retryCount: number;
+  /** Wall-clock milliseconds at which the function's timeout ends. */
+  readonly deadline: number;
+  readonly credentials: TemporaryCredentials;
+  readonly input:
+    | { readonly kind: 'event'; readonly payload: Uint8Array }
+    | { readonly kind: 'http'; readonly call: HttpCall };
+  /** Output of the function during this call, as it arrives (built-in runtimes only). Not aligned to lines. */
+  onOutput?(text: string): void;
+  /** Aborted: the caller is gone or the time is up. The link stops waiting and rejects; the instance may still run. */
+  readonly signal: AbortSignal;
+}
+
+export interface InstanceAnswer {
+  readonly errorType: FunctionErrorType | undefined;
+  readonly payload: Uint8Array | AsyncIterable<Uint8Array>;
+  /** Only for `http` input to custom runtimes. */
+  readonly reply?: HttpReply;
+  /** Peak memory the runtime itself saw, MB; undefined when it cannot tell. */
+  readonly memoryMb?: number;
+}
+
+/** The connection broke or the instance ended before the answer was complete. */
+export class LinkBrokenError extends Error {
+  override readonly name = 'LinkBrokenError';
+}
+
+/** A lease of an older epoch was refused by the instance. */
+export class StaleEpochError extends Error {
+  override readonly name = 'StaleEpochError';
+}
+
+/**
+ * The server's way to one instance: one hop, no process between. Promises: one answer or one rejection per call
+ * (LinkBrokenError, StaleEpochError, or the signal's reason); answers never cross between calls; calls up to the function's
+ * concurrency may be in flight at once.
+ */
+export interface InstanceLink {
+  invoke(call: InstanceCall): Promise<InstanceAnswer>;
+  /** Request ids the instance was still working on when the link was made (after a server restart). */
+  readonly busyAtConnect: readonly string[];
+  /** Resolves when everything in `busyAtConnect` has ended. */
+  drained(): Promise<void>;
+  /** Resolves when the link is gone, for whatever reason. */
+  readonly closed: Promise<void>;
+  close(): void;
+}
+
+export interface InstanceDialer {
+  dial(address: InstanceAddress, spec: VersionSpec, epoch: number): Promise<InstanceLink>;
+}

@@ -1,0 +1,95 @@
+import type { Disposable } from '../base/disposable.ts';
+import type { TemporaryCredentials } from '../domain/credentials.ts';
+import type { InstanceAddress, InstanceExit, StartTimings } from '../domain/instance.ts';
+import type { VersionSpec } from '../domain/version-spec.ts';
+
+export interface NodeInfo {
+  readonly nodeId: string;
+  readonly zone: string;
+  readonly cpu: number;
+  readonly memoryMb: number;
+  /** MB promised to running instances. */
+  readonly memoryUsedMb: number;
+  readonly instances: number;
+}
+
+export interface StartOrder {
+  readonly instanceId: string;
+  readonly spec: VersionSpec;
+  /** The request that caused the start: initializer log lines carry it. */
+  readonly requestId: string;
+  readonly credentials: TemporaryCredentials;
+}
+
+export interface StartedInstance {
+  readonly instanceId: string;
+  readonly nodeId: string;
+  readonly address: InstanceAddress;
+  readonly timings: StartTimings;
+  /** What the instance wrote while loading and initializing, at most 64 KB. */
+  readonly startLog: string;
+}
+
+/** An instance found running after a restart of the server or agent. */
+export interface FoundInstance {
+  readonly instanceId: string;
+  readonly nodeId: string;
+  readonly spec: VersionSpec;
+  readonly address: InstanceAddress;
+}
+
+export interface InstanceOutput {
+  readonly instanceId: string;
+  /** Whole lines, no trailing newline. */
+  readonly text: string;
+  readonly at: number;
+}
+
+export interface InstanceUsage {
+  readonly instanceId: string;
+  /** Peak since start, bytes. */
+  readonly memoryPeakBytes: number;
+  readonly memoryBytes: number;
+  /** CPU time since start, microseconds. */
+  readonly cpuMicros: number;
+}
+
+/** A start that failed for a reason the function's owner can act on: carries the field's error for the caller. */
+export interface StartFailure {
+  /** `InitializationError` answers 200 with an error payload; the others are TidemillErrors for the door. */
+  readonly kind: 'initialization' | 'load' | 'not-started' | 'exited' | 'no-capacity' | 'platform';
+  readonly message: string;
+  /** For `initialization` and `load`: the payload `{errorMessage, errorType, stackTrace}` the runtime gave. */
+  readonly payload?: string;
+  readonly startLog: string;
+}
+
+export class InstanceStartError extends Error {
+  override readonly name = 'InstanceStartError';
+  readonly failure: StartFailure;
+  constructor(failure: StartFailure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
+/**
+ * The machines that hold instances, as the server sees them. Promises: `start` resolves once the instance can take calls
+ * (loaded and initialized) or rejects with InstanceStartError, leaving nothing behind; every instance that was started or
+ * found ends in exactly one `onExit`; calls outlive a restart of the agent (they wait for it, bounded).
+ */
+export interface NodePool {
+  nodes(): readonly NodeInfo[];
+  start(order: StartOrder): Promise<StartedInstance>;
+  /** Runs the pre-stop hook (its own deadline), then removes the instance. Idempotent. */
+  stop(instanceId: string): Promise<void>;
+  /** Removes the instance now; `reason` shows in its exit. Idempotent. */
+  kill(instanceId: string, reason: 'timeout' | 'killed'): Promise<void>;
+  list(): Promise<readonly FoundInstance[]>;
+  onExit(listener: (exit: InstanceExit) => void): Disposable;
+  onOutput(listener: (output: InstanceOutput) => void): Disposable;
+  onUsage(listener: (usage: InstanceUsage) => void): Disposable;
+  /** A node (re)appeared: the scheduler lists and adopts what it holds. */
+  onNodeUp(listener: (node: NodeInfo) => void): Disposable;
+  close(): Promise<void>;
+}

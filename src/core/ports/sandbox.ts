@@ -1,0 +1,97 @@
+import type { CustomDns } from '../domain/function.ts';
+import type { ExitReason } from '../domain/instance.ts';
+
+export type SandboxTier = 'container' | 'gvisor' | 'process' | 'isolate';
+
+export interface SandboxLimits {
+  readonly memoryMb: number;
+  readonly cpu: number;
+  readonly pids: number;
+}
+
+export interface SandboxMount {
+  /** A folder of the host, shown read-only. */
+  readonly source: string;
+  /** Where it appears inside: `/code` or `/opt`. */
+  readonly target: '/code' | '/opt';
+}
+
+export interface SandboxSpec {
+  /** Unique on the machine; names cgroup, bundle and network. */
+  readonly id: string;
+  readonly process: {
+    readonly args: readonly string[];
+    readonly env: Readonly<Record<string, string>>;
+    readonly cwd: string;
+  };
+  /** Extra read-only folders at boot: the runtime's own files, e.g. the node binary and the shim. */
+  readonly boot: readonly { readonly source: string; readonly target: string }[];
+  readonly limits: SandboxLimits;
+  /** MB of private /tmp. */
+  readonly diskMb: number;
+  /** Frames: pass a listening Unix socket as descriptor 3. Http: the process listens on a TCP port of its own network. */
+  readonly listen: 'frames' | 'http';
+  readonly internetAccess: boolean;
+  readonly dns?: CustomDns;
+  /** Code and layers known at creation (custom runtimes); pooled runtimes get theirs by `specialise`. */
+  readonly mounts: readonly SandboxMount[];
+}
+
+export interface SandboxStats {
+  readonly memoryBytes: number;
+  readonly memoryPeakBytes: number;
+  readonly cpuMicros: number;
+  readonly processes: number;
+}
+
+export interface SandboxExit {
+  readonly reason: ExitReason;
+  readonly exitCode?: number;
+}
+
+/** One sandbox. It outlives the agent that made it: `SandboxRuntime.adopt` finds it again. */
+export interface SandboxHandle {
+  readonly id: string;
+  /** Path of the Unix socket to dial, for `listen: 'frames'`. */
+  readonly socketPath: string | undefined;
+  /** IP address to dial from this host, for `listen: 'http'`. */
+  readonly host: string | undefined;
+  /** Main process as the host sees it. */
+  readonly pid: number;
+  /** Shows code and layers inside, sets the limits and egress of the version; only once, on a sandbox made without mounts. */
+  specialise(options: {
+    mounts: readonly SandboxMount[];
+    limits: SandboxLimits;
+    internetAccess: boolean;
+    dns?: CustomDns;
+  }): Promise<void>;
+  stats(): Promise<SandboxStats>;
+  /** Everything the processes inside write to descriptors 1 and 2, as raw chunks. */
+  onOutput(listener: (chunk: Uint8Array) => void): void;
+  /** Resolves once, when the main process is gone by itself or by `kill`. */
+  readonly exited: Promise<SandboxExit>;
+  /** Kills every process inside. */
+  kill(reason: ExitReason): Promise<void>;
+  /** Kills, then removes cgroup, mounts, network, files. Idempotent; nothing of the sandbox is left on the host. */
+  destroy(): Promise<void>;
+}
+
+export interface TierReport {
+  readonly tier: SandboxTier;
+  readonly available: boolean;
+  /** Why not, and what to do; or what it will use (`runc 1.1.5, cgroup hybrid`). */
+  readonly detail: string;
+}
+
+/**
+ * Makes sandboxes. Promises: what `create` resolves is confined by the limits asked for, or it rejects (never a weaker
+ * sandbox); a rejected create leaves nothing on the host; `adopt` gives back exactly those that still run and removes the
+ * remains of those that do not.
+ */
+export interface SandboxRuntime {
+  readonly tier: SandboxTier;
+  create(spec: SandboxSpec): Promise<SandboxHandle>;
+  adopt(): Promise<readonly SandboxHandle[]>;
+  /** Releases what the runtime itself holds (bridge, firewall table, ...). Sandboxes live on unless destroyed before. */
+  close(options: { keepNetwork: boolean }): Promise<void>;
+}

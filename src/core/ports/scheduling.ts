@@ -1,0 +1,46 @@
+import type { InvocationTimings } from '../domain/invocation.ts';
+import type { InstanceLink } from './instance-link.ts';
+import type { VersionSpec } from '../domain/version-spec.ts';
+
+/** The right to send one call to an instance. Release exactly once. */
+export interface Lease {
+  readonly instanceId: string;
+  readonly link: InstanceLink;
+  readonly epoch: number;
+  /** Queue and cold-start phases of this lease; `handlerMs` is 0. */
+  readonly timings: InvocationTimings;
+  /** Output of the start that this lease waited for; empty for a warm one. */
+  readonly startLog: string;
+  /**
+   * Gives the slot back. `ok`: reuse the instance. `broken`: its link failed, it is going away. `kill`: the call ran out of
+   * time or its caller left while it ran, the instance must be replaced.
+   */
+  release(outcome: 'ok' | 'broken' | 'kill'): void;
+}
+
+export interface InstanceView {
+  readonly instanceId: string;
+  readonly versionKey: string;
+  readonly account: string;
+  readonly functionName: string;
+  readonly versionId: string;
+  readonly state: 'starting' | 'ready' | 'draining';
+  readonly inFlight: number;
+  readonly createdAt: number;
+  /** Peak memory, MB. */
+  readonly memoryMb: number;
+}
+
+/** Hands out leases: a free slot at once, or a place in the version's queue. */
+export interface Scheduling {
+  /**
+   * Rejects with InstanceStartError when the start this call waited for failed, with TidemillError (ResourceExhausted,
+   * ResourceThrottled) when a limit forbids waiting, or with the signal's reason.
+   */
+  acquire(spec: VersionSpec, requestId: string, signal: AbortSignal): Promise<Lease>;
+  /** How many more calls of this version could run right now without a new instance. */
+  freeSlots(versionKey: string): number;
+  instances(account: string, functionName: string): readonly InstanceView[];
+  /** Stops giving new calls to instances of this version; they end when idle. */
+  retire(versionKey: string): void;
+}

@@ -1,0 +1,37 @@
+import type { InstanceExit } from '../domain/instance.ts';
+import type {
+  FoundInstance,
+  InstanceOutput,
+  InstanceUsage,
+  NodeInfo,
+  StartedInstance,
+  StartFailure,
+  StartOrder,
+} from '../ports/node-pool.ts';
+
+/**
+ * Messages between server and agent over the agent's Unix socket: the frame format of runtime-frames.ts with JSON payloads.
+ * `stream` pairs an answer with its request; events have stream 0. Life-cycle traffic only: calls never pass here.
+ */
+export const AGENT_FRAME = { request: 0x11, answer: 0x51, event: 0x52 } as const;
+
+export type AgentRequest =
+  | { readonly op: 'hello'; readonly epoch: number }
+  | { readonly op: 'start'; readonly order: StartOrder }
+  | { readonly op: 'stop'; readonly instanceId: string }
+  | { readonly op: 'kill'; readonly instanceId: string; readonly reason: 'timeout' | 'killed' }
+  | { readonly op: 'list' };
+
+export type AgentAnswer =
+  | { readonly ok: true; readonly op: 'hello'; readonly node: NodeInfo }
+  | { readonly ok: true; readonly op: 'start'; readonly started: StartedInstance }
+  | { readonly ok: true; readonly op: 'stop' | 'kill' }
+  | { readonly ok: true; readonly op: 'list'; readonly instances: readonly FoundInstance[] }
+  | { readonly ok: false; readonly op: 'start'; readonly failure: StartFailure }
+  | { readonly ok: false; readonly op: string; readonly message: string };
+
+export type AgentEvent =
+  | { readonly type: 'exit'; readonly exit: InstanceExit }
+  | { readonly type: 'output'; readonly output: InstanceOutput }
+  | { readonly type: 'usage'; readonly usages: readonly InstanceUsage[] }
+  | { readonly type: 'node'; readonly node: NodeInfo };
