@@ -38,7 +38,7 @@ export const FRAME = {
   initialized: 0x43,
   /** UTF-8 output of the call `stream` (0: outside any call). */
   output: 0x44,
-  /** u8 status | u8 more | u16le 0 | u32le peak resident KiB | payload bytes. */
+  /** u8 status | u8 more | u16le RESULT_FLAG bits | u32le peak resident KiB | payload bytes. */
   result: 0x45,
   /** Continuation of a RESULT payload (`more`); empty = end. */
   resultChunk: 0x46,
@@ -52,6 +52,8 @@ export const FRAME = {
 
 export const RESULT_STATUS = { ok: 0, handled: 1, unhandled: 2 } as const;
 export const RESULT_HEADER_BYTES = 8;
+/** `exits`: the process ends right after this result; the platform side waits for the end before it gives the answer. */
+export const RESULT_FLAG = { exits: 1 } as const;
 
 export interface Attach {
   readonly role: 'agent' | 'server';
@@ -69,6 +71,10 @@ export interface Hello {
 
 /** Everything that stays the same for all calls of an instance. Field names match the context objects of FC (4.1, 4.2). */
 export interface Load {
+  /** The runtime id as configured, e.g. `python3.12`: the shape of the context depends on it (FC reference 4.2). */
+  readonly runtime: string;
+  /** Calls that may run at once; above 1 the runtime keeps the output of each call apart where its language can. */
+  readonly concurrency: number;
   /** `file.method`, relative to codePath. */
   readonly handler: string;
   readonly codePath: string;
