@@ -33,21 +33,26 @@ export class FrameTooLongError extends Error {
   override readonly name = 'FrameTooLongError';
 }
 
-/** Cuts a byte stream into frames. Chunks may end anywhere; whole frames inside a chunk are not copied. */
+/**
+ * Cuts a byte stream into frames. Chunks may end anywhere; whole frames inside a chunk are not copied. With
+ * `chunksAreReused` the caller reads into the same memory again: the part of a frame that has to wait is then copied.
+ */
 export class FrameDecoder {
   private rest: Buffer[] = [];
   private restBytes = 0;
   private readonly handle: FrameHandler;
+  private readonly chunksAreReused: boolean;
 
-  constructor(handle: FrameHandler) {
+  constructor(handle: FrameHandler, options?: { readonly chunksAreReused: boolean }) {
     this.handle = handle;
+    this.chunksAreReused = options?.chunksAreReused ?? false;
   }
 
   /** Throws FrameTooLongError; the connection must then be closed. */
   push(chunk: Buffer): void {
     let data = chunk;
     if (this.restBytes > 0) {
-      this.rest.push(chunk);
+      this.rest.push(this.kept(chunk));
       this.restBytes += chunk.length;
       if (this.restBytes < this.wanted()) return;
       data = Buffer.concat(this.rest, this.restBytes);
@@ -64,9 +69,14 @@ export class FrameDecoder {
       offset = end;
     }
     if (offset < data.length) {
-      this.rest = [data.subarray(offset)];
+      const tail = data.subarray(offset);
+      this.rest = [data === chunk ? this.kept(tail) : tail];
       this.restBytes = data.length - offset;
     }
+  }
+
+  private kept(bytes: Buffer): Buffer {
+    return this.chunksAreReused ? Buffer.from(bytes) : bytes;
   }
 
   /** Bytes needed before the kept rest can hold a whole frame: avoids joining buffers again for every chunk. */

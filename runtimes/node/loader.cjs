@@ -1,0 +1,121 @@
+'use strict';
+const path = require('node:path');
+const { NamedError } = require('./errors.cjs');
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/**
+ * Replaces the process environment by the function's own and points module search at the layers (FC reference 3.3).
+ * PATH and LD_LIBRARY_PATH get the documented folders only when the platform has not composed them.
+ * @param {Record<string, string>} env
+ * @param {string} codePath
+ */
+function applyEnvironment(env, codePath) {
+  for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name];
+  for (const name of Object.keys(env)) process.env[name] = env[name];
+  process.env.PATH ??= `${codePath}/bin:/opt/bin:${DEFAULT_PATH}`;
+  process.env.LD_LIBRARY_PATH ??= `${codePath}:${codePath}/lib:/opt/lib`;
+  const folders = [process.env.NODE_PATH, '/opt/nodejs/node_modules', `${codePath}/node_modules`];
+  process.env.NODE_PATH = folders.filter(Boolean).join(':');
+  /** @type {any} */ (require('node:module'))._initPaths();
+  process.chdir(codePath);
+}
+
+/**
+ * The function named `file.method` below `codePath` (FC reference 4.1). CommonJS and ES modules by extension and
+ * package.json; modules are loaded once, so handler and hooks share their state.
+ * @param {string} codePath
+ * @param {string} handler
+ * @returns {Promise<Function> | Function}
+ */
+function loadHandler(codePath, handler) {
+  const dot = handler.lastIndexOf('.');
+  const name = handler.slice(0, dot);
+  const method = handler.slice(dot + 1);
+  const file = path.resolve(codePath, name);
+  if (dot <= 0 || method === '' || !`${file}/`.startsWith(`${path.resolve(codePath)}/`)) {
+    throw new NamedError('InvalidHandlerName', `Invalid handler '${handler}'`);
+  }
+  const exported = loadModule(file);
+  const pick = (/** @type {any} */ module) => pickMethod(module, method, name);
+  return exported instanceof Promise ? exported.then(pick) : pick(exported);
+}
+
+/** @param {string} file without extension @returns {any} the exports, or a promise of an ES module's namespace */
+function loadModule(file) {
+  const found = locate(file);
+  if (found === undefined) throw moduleNotFound(`${file}.js`);
+  if (found.endsWith('.mjs') || (found.endsWith('.js') && isModulePackage(path.dirname(found)))) return importModule(found);
+  try {
+    return require(found);
+  } catch (error) {
+    const code = /** @type {any} */ (error)?.code;
+    if (code === 'ERR_REQUIRE_ESM' || code === 'ERR_REQUIRE_ASYNC_MODULE') return importModule(found);
+    throw error;
+  }
+}
+
+/** @param {string} file @returns {string | undefined} */
+function locate(file) {
+  const { statSync } = require('node:fs');
+  for (const extension of ['.js', '.mjs', '.cjs']) {
+    if (statSync(file + extension, { throwIfNoEntry: false })?.isFile()) return file + extension;
+  }
+  return undefined;
+}
+
+/** True when the nearest package.json says `"type": "module"`. @param {string} folder @returns {boolean} */
+function isModulePackage(folder) {
+  const { readFileSync } = require('node:fs');
+  for (let at = folder; ; at = path.dirname(at)) {
+    try {
+      return JSON.parse(readFileSync(path.join(at, 'package.json'), 'utf8')).type === 'module';
+    } catch (error) {
+      if (/** @type {any} */ (error)?.code !== 'ENOENT') return false; // a broken package.json decides nothing
+    }
+    if (at === path.dirname(at)) return false;
+  }
+}
+
+/** @param {string} file */
+function importModule(file) {
+  return import(require('node:url').pathToFileURL(file).href);
+}
+
+/** @param {string} file */
+function moduleNotFound(file) {
+  const error = new Error(`Cannot find module '${file}'`);
+  return Object.assign(error, { code: 'MODULE_NOT_FOUND', stack: `Error: ${error.message}` });
+}
+
+/** @param {any} module @param {string} method @param {string} name @returns {Function} */
+function pickMethod(module, method, name) {
+  const found = module?.[method] ?? module?.default?.[method];
+  if (typeof found !== 'function') {
+    throw new NamedError('HandlerNotFound', `Handler '${method}' is missing on module '${name}'`);
+  }
+  return found;
+}
+
+/**
+ * Whether a function may answer through a callback: it declares the parameter at `position`, or its text does not tell.
+ * A function that cannot is finished when it returns; one that can is waited for.
+ * @param {Function} fn
+ * @param {number} position index of the callback parameter
+ */
+function takesCallback(fn, position) {
+  return fn.length > position || /\barguments\b|\.\.\.|\[native code\]|=/.test(parameterText(fn));
+}
+
+/** Parameters of plain functions; the whole text where only the body can tell. @param {Function} fn */
+function parameterText(fn) {
+  const text = Function.prototype.toString.call(fn);
+  if (text.includes('[native code]') || /\barguments\b/.test(text)) return text;
+  // Up to the body: rest and default parameters are not counted by `length`.
+  const arrow = text.indexOf('=>');
+  const body = text.indexOf('{');
+  const end = arrow >= 0 && (body < 0 || arrow < body) ? arrow : body;
+  return text.slice(0, end < 0 ? text.length : end);
+}
+
+module.exports = { applyEnvironment, loadHandler, takesCallback };

@@ -1,0 +1,253 @@
+'use strict';
+const { Arriving, Call, run } = require('./calls.cjs');
+const { Connection } = require('./connection.cjs');
+const { Context } = require('./context.cjs');
+const { NamedError, errorPayload, errorText } = require('./errors.cjs');
+const { applyEnvironment, loadHandler, takesCallback } = require('./loader.cjs');
+const { Output } = require('./output.cjs');
+const { FRAME, RESULT_FLAG, RESULT_STATUS, jsonFrame } = require('./protocol.cjs');
+
+const CREDENTIAL_ENV = {
+  accessKeyId: 'ALIBABA_CLOUD_ACCESS_KEY_ID',
+  accessKeySecret: 'ALIBABA_CLOUD_ACCESS_KEY_SECRET',
+  securityToken: 'ALIBABA_CLOUD_SECURITY_TOKEN',
+};
+
+/** One life-cycle step (load, initializer, pre-stop): at most one runs, its answer goes to the agent that asked. */
+class Step {
+  /** @param {Runtime} runtime @param {Connection} connection @param {number} stream @param {number} answer */
+  constructor(runtime, connection, stream, answer) {
+    this.runtime = runtime;
+    this.connection = connection;
+    this.stream = stream;
+    this.answer = answer;
+    this.startedAt = performance.now();
+    this.settled = false;
+  }
+
+  succeed() {
+    this.finish({ ok: true });
+  }
+
+  /** @param {unknown} error */
+  fail(error) {
+    if (this.settled) return;
+    this.runtime.output.log('error', [errorText(error)]);
+    this.finish({ ok: false, error: { errorType: 'Error', stackTrace: [], ...errorPayload(error) } });
+  }
+
+  /** @param {object} outcome */
+  finish(outcome) {
+    if (this.settled) return;
+    this.settled = true;
+    this.runtime.step = undefined;
+    const ms = Math.round((performance.now() - this.startedAt) * 1000) / 1000;
+    this.connection.send(jsonFrame(this.answer, this.stream, { ...outcome, ms }));
+  }
+}
+
+/** The runtime's state: connections, the loaded function and the calls that run. */
+class Runtime {
+  constructor() {
+    /** @type {Set<Connection>} */
+    this.connections = new Set();
+    /** @type {Set<Call>} */
+    this.calls = new Set();
+    this.highestEpoch = 0;
+    /** @type {any} */
+    this.load = undefined;
+    /** @type {Function | undefined} */
+    this.handler = undefined;
+    this.callbackStyle = true;
+    /** Of the newest call or step: what output between calls is attributed to in its text. */
+    this.lastRequestId = '';
+    /** @type {Call | undefined} */
+    this.latest = undefined;
+    /** Set when calls may overlap: tells their output apart. @type {any} */
+    this.storage = undefined;
+    /** @type {Step | undefined} */
+    this.step = undefined;
+    this.output = new Output(this);
+    this.onFrame = this.onFrame.bind(this);
+    this.onClose = this.onClose.bind(this);
+  }
+
+  /** The call that the running code belongs to. */
+  currentCall() {
+    return this.storage === undefined ? this.latest : this.storage.getStore();
+  }
+
+  /** The newest agent connection that still stands. */
+  agent() {
+    /** @type {Connection | undefined} */
+    let found;
+    for (const connection of this.connections) if (connection.role === 'agent') found = connection;
+    return found;
+  }
+
+  /** @param {import('node:net').Socket} socket */
+  accept(socket) {
+    new Connection(socket, this.onFrame, this.onClose);
+  }
+
+  /** @param {Connection} connection */
+  onClose(connection) {
+    this.connections.delete(connection);
+    connection.arriving.clear();
+  }
+
+  /** @param {Connection} connection @param {number} type @param {number} stream @param {Buffer} payload */
+  onFrame(connection, type, stream, payload) {
+    switch (type) {
+      case FRAME.invoke:
+        return this.onInvoke(connection, stream, payload);
+      case FRAME.requestChunk:
+        return this.onRequestChunk(connection, stream, payload);
+      case FRAME.cancel:
+        connection.arriving.delete(stream); // a call that runs goes on: its result is dropped by the peer
+        return;
+      case FRAME.attach:
+        return this.onAttach(connection, JSON.parse(payload.toString()));
+      case FRAME.load:
+        return void this.onLoad(connection, stream, JSON.parse(payload.toString()));
+      case FRAME.initialize:
+        return void this.onHook(connection, stream, FRAME.initialized, this.load?.initializer, JSON.parse(payload.toString()));
+      case FRAME.preStop:
+        return void this.onHook(connection, stream, FRAME.preStopped, this.load?.preStop, JSON.parse(payload.toString()));
+      default:
+        connection.socket.destroy();
+    }
+  }
+
+  /** @param {Connection} connection @param {{role: 'agent' | 'server', epoch: number}} attach */
+  onAttach(connection, attach) {
+    connection.role = attach.role;
+    this.connections.add(connection);
+    if (attach.role === 'server' && attach.epoch > this.highestEpoch) this.highestEpoch = attach.epoch;
+    const busy = [];
+    for (const call of this.calls) {
+      busy.push(call.requestId);
+      call.watchers ??= [];
+      call.watchers.push(connection);
+    }
+    const state = this.handler === undefined ? 'booted' : 'loaded';
+    connection.send(jsonFrame(FRAME.hello, 0, { protocol: 1, runtime: `node ${process.version}`, state, busy }));
+  }
+
+  /** @param {Connection} connection @param {number} stream @param {any} load */
+  async onLoad(connection, stream, load) {
+    const step = new Step(this, connection, stream, FRAME.loaded);
+    this.step = step;
+    this.load = load;
+    this.lastRequestId = load.requestId;
+    try {
+      applyEnvironment(load.env, load.codePath);
+      this.output.configure(load.env);
+      if (load.concurrency > 1) this.storage = new (require('node:async_hooks').AsyncLocalStorage)();
+      this.output.write(`load code for handler:${load.handler}\n`, undefined);
+      const loaded = loadHandler(load.codePath, load.handler);
+      const handler = loaded instanceof Promise ? await loaded : loaded;
+      this.callbackStyle = takesCallback(handler, 2);
+      this.handler = handler;
+      step.succeed();
+    } catch (error) {
+      step.fail(error);
+    }
+  }
+
+  /** @param {Connection} connection @param {number} stream @param {number} answer @param {string | undefined} name @param {any} request */
+  async onHook(connection, stream, answer, name, request) {
+    const step = new Step(this, connection, stream, answer);
+    this.step = step;
+    this.lastRequestId = request.requestId;
+    if (request.credentials !== undefined) this.takeCredentials(connection, request.credentials);
+    try {
+      const loaded = loadHandler(this.load.codePath, name ?? '');
+      const hook = loaded instanceof Promise ? await loaded : loaded;
+      const context = new Context(this.load, request.requestId, '', 0, connection.credentials, this.output.logger);
+      run(hook, [context], takesCallback(hook, 1), step);
+    } catch (error) {
+      step.fail(error);
+    }
+  }
+
+  /** @param {Connection} connection @param {number} stream @param {Buffer} payload */
+  onInvoke(connection, stream, payload) {
+    const end = 2 + payload.readUInt16LE(0);
+    const header = JSON.parse(payload.toString('utf8', 2, end));
+    const body = payload.subarray(end);
+    if (header.c !== undefined) this.takeCredentials(connection, header.c);
+    if (header.more === undefined) return this.start(connection, stream, header, body);
+    const arriving = new Arriving(header, header.more);
+    arriving.add(body);
+    connection.arriving.set(stream, arriving);
+  }
+
+  /** @param {Connection} connection @param {number} stream @param {Buffer} payload */
+  onRequestChunk(connection, stream, payload) {
+    const arriving = connection.arriving.get(stream);
+    if (arriving === undefined) return; // cancelled meanwhile
+    if (payload.length > 0) {
+      if (!arriving.add(payload)) connection.socket.destroy();
+      return;
+    }
+    connection.arriving.delete(stream);
+    this.start(connection, stream, arriving.header, arriving.payload.subarray(0, arriving.filled));
+  }
+
+  /** @param {Connection} connection @param {number} stream @param {any} header @param {Buffer} event */
+  start(connection, stream, header, event) {
+    if (header.e < this.highestEpoch) {
+      connection.send(jsonFrame(FRAME.stale, stream, {}));
+      return;
+    }
+    this.highestEpoch = header.e;
+    const call = new Call(this, connection, stream, header.r);
+    if (this.handler === undefined) {
+      call.fail(new NamedError('NotLoaded', 'No function is loaded in this instance'), RESULT_STATUS.unhandled);
+      return;
+    }
+    this.calls.add(call);
+    this.latest = call;
+    this.lastRequestId = header.r;
+    const context = new Context(this.load, header.r, header.q, header.n, connection.credentials, this.output.logger);
+    if (this.storage === undefined) run(this.handler, [event, context], this.callbackStyle, call);
+    else this.storage.run(call, run, this.handler, [event, context], this.callbackStyle, call);
+  }
+
+  /** @param {Call} call */
+  ended(call) {
+    this.calls.delete(call);
+    if (this.latest === call) this.latest = undefined;
+    if (call.watchers === undefined) return;
+    for (const connection of call.watchers) connection.send(jsonFrame(FRAME.ended, 0, { requestId: call.requestId }));
+  }
+
+  /** The environment follows when it held credentials, so that SDK clients made later do not use expired ones. */
+  takeCredentials(/** @type {Connection} */ connection, /** @type {any} */ credentials) {
+    connection.credentials = credentials;
+    if (process.env[CREDENTIAL_ENV.accessKeyId] === undefined) return;
+    process.env[CREDENTIAL_ENV.accessKeyId] = credentials.accessKeyId;
+    process.env[CREDENTIAL_ENV.accessKeySecret] = credentials.accessKeySecret;
+    process.env[CREDENTIAL_ENV.securityToken] = credentials.securityToken;
+  }
+
+  /**
+   * An error that nobody caught: every running call and step fails with it and the process ends, because its state cannot
+   * be trusted any more. @param {unknown} error
+   */
+  crash(error) {
+    if (this.step === undefined && this.calls.size === 0) this.output.log('error', [errorText(error)]);
+    this.step?.fail(error);
+    for (const call of [...this.calls]) call.fail(error, RESULT_STATUS.unhandled, RESULT_FLAG.exits);
+    this.flush();
+    process.exit(1);
+  }
+
+  /** Hands everything queued to the system now. */
+  flush() {
+    for (const connection of this.connections) connection.flush();
+  }
+}
+
+module.exports = { Runtime };

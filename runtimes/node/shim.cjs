@@ -1,0 +1,17 @@
+'use strict';
+// Entry of the Node runtimes: listens on the inherited Unix socket, descriptor 3 (docs: runtimes/README.md).
+const net = require('node:net');
+const { Runtime } = require('./runtime.cjs');
+
+const LISTEN_FD = 3;
+
+const runtime = new Runtime();
+runtime.output.install();
+
+process.on('uncaughtException', (error) => {
+  // A handler of the function's own means that it wants to live on.
+  if (process.listenerCount('uncaughtException') === 1) runtime.crash(error);
+});
+process.on('exit', () => runtime.flush());
+
+net.createServer((socket) => runtime.accept(socket)).listen({ fd: LISTEN_FD });
