@@ -1,0 +1,154 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import FindMyWay from 'find-my-way';
+import type { Principal } from '../../core/domain/credentials.ts';
+import { notSupported, TidemillError } from '../../core/domain/errors.ts';
+import { LIMITS } from '../../core/domain/limits.ts';
+import { asTidemillError, sendError } from '../wire/answer.ts';
+import { readBody } from '../wire/body.ts';
+import { pathOf, type Query, queryOf } from '../wire/query.ts';
+import { requestIdOf } from '../wire/request-id.ts';
+import { checkHeadLimits } from '../wire/request-limits.ts';
+import { downloadCode } from './code-download.ts';
+import { CODE_PATH, CodeLinks } from './code-links.ts';
+import { invoke } from './invocation.ts';
+import { parseJsonBody } from './json-body.ts';
+import type { FcDoorDeps, Operation, OperationContext } from './operation.ts';
+import { operations } from './operations.ts';
+
+const API = '/2023-03-30';
+/** Older generations of the dialect, refused by name. */
+const OTHER_API = /^\/(2016-08-15|2021-04-06)\//;
+
+export interface FcDoor {
+  /** True for paths of this dialect. Other paths may be given to `handle` as well: it answers PathNotSupported. */
+  matches(req: IncomingMessage): boolean;
+  /** Answers every request, whatever happens; never throws. */
+  handle(req: IncomingMessage, res: ServerResponse): void;
+}
+
+/** The Function Compute 3.0 API (FC reference 1 and 2): signatures, routes and shapes; the thinking is behind the ports. */
+export function createFcDoor(deps: FcDoorDeps): FcDoor {
+  const links = new CodeLinks({ secret: deps.linkSecret, publicUrl: deps.publicUrl, now: () => deps.clock.now() });
+  const door = new Door({ ...deps, links });
+  return {
+    matches: (req) => {
+      const target = req.url ?? '/';
+      return target.startsWith(`${API}/`) || target.startsWith(CODE_PATH) || OTHER_API.test(target);
+    },
+    handle: (req, res) => door.handle(req, res),
+  };
+}
+
+class Door {
+  private readonly context: OperationContext;
+  private readonly router = FindMyWay({ maxParamLength: LIMITS.requestPathBytes });
+
+  constructor(context: OperationContext) {
+    this.context = context;
+    for (const operation of operations) {
+      this.router.on(operation.method, API + operation.path, noHandler, operation);
+    }
+    this.router.on('POST', `${API}/functions/:functionName/invocations`, noHandler, INVOKE);
+  }
+
+  handle(req: IncomingMessage, res: ServerResponse): void {
+    const requestId = requestIdOf(req, this.context.random, this.context.clock);
+    this.answer(req, res, requestId).catch((error: unknown) => {
+      const answer = asTidemillError(error, requestId, this.context.logger);
+      sendError(res, requestId, answer);
+      // what is left of the body is read and dropped, so that the client gets to see the answer
+      req.resume();
+    });
+  }
+
+  private async answer(req: IncomingMessage, res: ServerResponse, requestId: string): Promise<void> {
+    checkHeadLimits(req);
+    const target = req.url ?? '/';
+    if (target.startsWith(CODE_PATH)) return downloadCode(this.context, req, res, requestId);
+    const method = req.method ?? 'GET';
+    const found = isRouted(method) ? this.router.find(method, target) : null;
+    const route = found?.store as Operation | typeof INVOKE | null | undefined;
+    if (found === null || route === null || route === undefined) throw this.unknownPath(method, target);
+    const { principal, bodyHash } = this.context.verifier.verifyApi(req);
+    if (route === INVOKE) {
+      const query = queryOf(target);
+      checkQuery('InvokeFunction', INVOKE_QUERY, query);
+      const functionName = found.params['functionName'] ?? '';
+      const qualifier = query['qualifier'] === '' ? undefined : query['qualifier'];
+      return invoke(this.context, req, res, { requestId, principal, functionName, qualifier, bodyHash });
+    }
+    return this.run(route, req, res, { requestId, principal, params: found.params, bodyHash });
+  }
+
+  private async run(
+    operation: Operation,
+    req: IncomingMessage,
+    res: ServerResponse,
+    call: {
+      readonly requestId: string;
+      readonly principal: Principal;
+      readonly params: Readonly<Record<string, string | undefined>>;
+      readonly bodyHash: string | undefined;
+    },
+  ): Promise<void> {
+    const { requestId, principal, params, bodyHash } = call;
+    if (operation.writes === true && principal.kind === 'function') throw notForFunctions(operation.name);
+    const query = queryOf(req.url ?? '/');
+    if (operation.query !== 'any') checkQuery(operation.name, operation.query ?? [], query);
+    const bytes = await readBody(req, LIMITS.controlBodyBytes, bodyHash);
+    if (operation.body === undefined && bytes.length > 0) {
+      throw new TidemillError('InvalidArgument', `The operation ${operation.name} takes no request body`);
+    }
+    const body = operation.body === 'json' ? parseJsonBody(bytes) : {};
+    const answer = await operation.run(this.context, { account: principal.account, requestId, params, query, body });
+    sendAnswer(res, requestId, answer);
+  }
+
+  private unknownPath(method: string, target: string): TidemillError {
+    if (OTHER_API.test(target)) {
+      return notSupported(
+        `The path ${pathOf(target)}`,
+        'Use the API version 2023-03-30; send code inline as code.zipFile.',
+      );
+    }
+    return new TidemillError('PathNotSupported', `'${method}' against '${pathOf(target)}' is not supported`);
+  }
+}
+
+const INVOKE = 'InvokeFunction';
+const INVOKE_QUERY = ['qualifier'];
+
+/** The router only finds; the door runs what was found. */
+function noHandler(): void {}
+
+function isRouted(method: string): method is Operation['method'] {
+  return method === 'GET' || method === 'POST' || method === 'PUT' || method === 'DELETE';
+}
+
+function checkQuery(operation: string, allowed: readonly string[], query: Query): void {
+  for (const name in query) {
+    if (allowed.includes(name)) continue;
+    throw new TidemillError('InvalidArgument', `The operation ${operation} has no query parameter '${name}'`, {
+      remedy: allowed.length === 0 ? 'Send no query.' : `Known are: ${allowed.join(', ')}.`,
+    });
+  }
+}
+
+function notForFunctions(operation: string): TidemillError {
+  return new TidemillError('AccessDenied', `The credentials of a function instance do not allow ${operation}`, {
+    remedy: 'Use the access key of the account for changes; functions may read and invoke.',
+  });
+}
+
+function sendAnswer(res: ServerResponse, requestId: string, answer: unknown): void {
+  const headers = ['x-fc-request-id', requestId, 'x-acs-request-id', requestId];
+  if (answer === undefined) {
+    res.writeHead(204, headers);
+    res.end();
+    return;
+  }
+  const body = Buffer.from(JSON.stringify(answer));
+  headers.push('content-type', 'application/json', 'content-length', String(body.length));
+  res.writeHead(200, headers);
+  res.end(body);
+}

@@ -1,0 +1,105 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Principal } from '../../core/domain/credentials.ts';
+import { LIMITS } from '../../core/domain/limits.ts';
+import type { InvokeAnswer, Target } from '../../core/ports/dispatch.ts';
+import { cancellation, sendStream } from '../wire/answer.ts';
+import { readBody } from '../wire/body.ts';
+import { invocationOptions } from '../wire/invocation-headers.ts';
+import type { FcDoorDeps } from './operation.ts';
+
+export interface Invocation {
+  readonly requestId: string;
+  readonly principal: Principal;
+  readonly functionName: string;
+  readonly qualifier: string | undefined;
+  readonly bodyHash: string | undefined;
+}
+
+/**
+ * InvokeFunction (FC reference 2.6): the payload is bytes both ways and never parsed. The function is resolved while the
+ * body still streams in; nothing is allocated per call beyond what the answer needs.
+ */
+export async function invoke(
+  deps: FcDoorDeps,
+  req: IncomingMessage,
+  res: ServerResponse,
+  invocation: Invocation,
+): Promise<void> {
+  const options = invocationOptions(req);
+  const { requestId, functionName, qualifier, principal, bodyHash } = invocation;
+  const lineage = { hops: 0, rootRequestId: requestId };
+  if (options.async) {
+    const payload = await readBody(req, LIMITS.asyncPayloadBytes, bodyHash);
+    const { taskId } = await deps.dispatch.invokeAsync({
+      requestId,
+      account: principal.account,
+      functionName,
+      qualifier,
+      payload,
+      ...(options.taskId === undefined ? {} : { taskId: options.taskId }),
+      ...(options.delaySeconds === undefined ? {} : { delaySeconds: options.delaySeconds }),
+      lineage,
+    });
+    res.writeHead(202, [...idHeaders(requestId), 'x-fc-async-task-id', taskId, 'content-length', '0']);
+    res.end();
+    return;
+  }
+  const { signal } = cancellation(res);
+  const [payload, target] = await Promise.all([
+    readBody(req, LIMITS.syncPayloadBytes, bodyHash),
+    deps.dispatch.resolve(principal.account, functionName, qualifier),
+  ]);
+  const answer = await deps.dispatch.invoke({
+    requestId,
+    target,
+    caller: principal,
+    input: { kind: 'event', payload },
+    logTail: options.logTail,
+    signal,
+    lineage,
+  });
+  await send(res, answer, target, requestId);
+}
+
+async function send(res: ServerResponse, answer: InvokeAnswer, target: Target, requestId: string): Promise<void> {
+  const headers = answerHeaders(answer, target, requestId);
+  const { payload } = answer;
+  if (payload instanceof Uint8Array) {
+    headers.push('content-length', String(payload.byteLength));
+    res.writeHead(200, headers);
+    res.end(payload);
+    return;
+  }
+  res.writeHead(200, headers);
+  await sendStream(res, payload);
+}
+
+function answerHeaders(answer: InvokeAnswer, target: Target, requestId: string): string[] {
+  const { versionId, code } = target.spec;
+  const headers = idHeaders(requestId);
+  headers.push(
+    'content-type',
+    'application/octet-stream',
+    'x-fc-instance-id',
+    answer.instanceId,
+    'x-fc-code-checksum',
+    code.checksum,
+    'x-fc-invocation-duration',
+    String(Math.round(answer.durationMs)),
+    'x-fc-max-memory-usage',
+    answer.maxMemoryMb.toFixed(2),
+    'x-fc-invocation-service-version',
+    versionId,
+    'x-fc-invocation-function-version',
+    versionId,
+  );
+  if (answer.errorType !== undefined) headers.push('x-fc-error-type', answer.errorType);
+  if (answer.logTail !== undefined) {
+    headers.push('x-fc-log-result', Buffer.from(answer.logTail).toString('base64'));
+  }
+  return headers;
+}
+
+function idHeaders(requestId: string): string[] {
+  return ['x-fc-request-id', requestId, 'x-acs-request-id', requestId];
+}

@@ -1,0 +1,79 @@
+import { notSupported, TidemillError } from '../../core/domain/errors.ts';
+import { type Operation, param } from './operation.ts';
+
+/** Operations of the dialect that this platform does not have: known by name, refused with what to do instead. */
+function refused(name: string, method: Operation['method'], path: string, remedy: string): Operation {
+  return {
+    name,
+    method,
+    path,
+    query: 'any',
+    body: 'any',
+    run: () => Promise.reject(notSupported(`The operation ${name}`, remedy)),
+  };
+}
+
+const NO_TASKS = 'Follow an async invocation by its request id in the logs: tidemill logs.';
+const NO_SESSIONS = 'Leave session affinity out; keep state outside of the instance.';
+const NO_DOMAINS = 'Call the function by the URL of its http trigger.';
+const NO_VPC = 'Functions reach the network of their machine; leave VPC settings out.';
+
+const SESSIONS = '/functions/:functionName/sessions';
+const TASKS = '/functions/:functionName/async-tasks';
+
+export const refusedOperations: readonly Operation[] = [
+  refused('GetAsyncTask', 'GET', `${TASKS}/:taskId`, NO_TASKS),
+  refused('ListAsyncTasks', 'GET', TASKS, NO_TASKS),
+  refused('StopAsyncTask', 'PUT', `${TASKS}/:taskId/stop`, NO_TASKS),
+  refused('CreateCustomDomain', 'POST', '/custom-domains', NO_DOMAINS),
+  refused('UpdateCustomDomain', 'PUT', '/custom-domains/:domainName', NO_DOMAINS),
+  {
+    name: 'ListCustomDomains',
+    method: 'GET',
+    path: '/custom-domains',
+    query: ['prefix', 'nextToken', 'limit'],
+    run: async () => ({ customDomains: [] }),
+  },
+  {
+    name: 'GetCustomDomain',
+    method: 'GET',
+    path: '/custom-domains/:domainName',
+    run: (_context, request) => Promise.reject(noDomain(param(request, 'domainName'))),
+  },
+  {
+    name: 'DeleteCustomDomain',
+    method: 'DELETE',
+    path: '/custom-domains/:domainName',
+    writes: true,
+    run: (_context, request) => Promise.reject(noDomain(param(request, 'domainName'))),
+  },
+  refused(
+    'InstanceExec',
+    'GET',
+    '/functions/:functionName/instances/:instanceId/exec',
+    'Read the output of the function: tidemill logs.',
+  ),
+  refused('CreateSession', 'POST', SESSIONS, NO_SESSIONS),
+  {
+    name: 'ListSessions',
+    method: 'GET',
+    path: SESSIONS,
+    query: ['qualifier', 'limit', 'nextToken', 'sessionStatus', 'sessionId'],
+    run: async ({ control }, request) => {
+      await control.getFunction(request.account, param(request, 'functionName'), request.query['qualifier']);
+      return { sessions: [] };
+    },
+  },
+  refused('GetSession', 'GET', `${SESSIONS}/:sessionId`, NO_SESSIONS),
+  refused('UpdateSession', 'PUT', `${SESSIONS}/:sessionId`, NO_SESSIONS),
+  refused('DeleteSession', 'DELETE', `${SESSIONS}/:sessionId`, NO_SESSIONS),
+  refused('PauseSession', 'PUT', `${SESSIONS}/:sessionId/pause`, NO_SESSIONS),
+  refused('ResumeSession', 'PUT', `${SESSIONS}/:sessionId/resume`, NO_SESSIONS),
+  refused('ChangeResourceGroup', 'PUT', '/resource-groups', 'Use tags to group functions.'),
+  refused('CreateVpcBinding', 'POST', '/functions/:functionName/vpc-bindings', NO_VPC),
+  refused('DeleteVpcBinding', 'DELETE', '/functions/:functionName/vpc-bindings/:vpcId', NO_VPC),
+];
+
+function noDomain(name: string): TidemillError {
+  return new TidemillError('DomainNameNotFound', `domain name '${name}' does not exist`, { remedy: NO_DOMAINS });
+}

@@ -1,0 +1,90 @@
+import { functionArn } from '../../core/domain/arn.ts';
+import type { AliasRecord, VersionRecord } from '../../core/domain/function.ts';
+import type { TriggerRecord } from '../../core/domain/trigger.ts';
+import type { AsyncConfigView, ConcurrencyConfigView, LayerView, TaggedResource } from '../../core/ports/control.ts';
+import { timestamp } from '../wire/timestamp.ts';
+import type { OperationContext } from './operation.ts';
+
+/** `Version` of FC reference 1.2. */
+export function versionShape(version: VersionRecord): Record<string, unknown> {
+  return {
+    versionId: version.versionId,
+    description: version.description,
+    createdTime: timestamp(version.createdTime),
+    lastModifiedTime: timestamp(version.lastModifiedTime),
+  };
+}
+
+/** `Alias` of FC reference 1.2. */
+export function aliasShape(alias: AliasRecord): Record<string, unknown> {
+  return {
+    aliasName: alias.aliasName,
+    versionId: alias.versionId,
+    description: alias.description,
+    additionalVersionWeight: alias.additionalVersionWeight,
+    createdTime: timestamp(alias.createdTime),
+    lastModifiedTime: timestamp(alias.lastModifiedTime),
+  };
+}
+
+/** `Layer` of FC reference 1.3: `createTime`, not `createdTime`; `acl` is a string of one digit. */
+export function layerShape(context: OperationContext, view: LayerView): Record<string, unknown> {
+  const { record } = view;
+  return {
+    layerName: record.layerName,
+    version: record.version,
+    layerVersionArn: view.arn,
+    acl: record.public ? '1' : '0',
+    code: { location: context.links.link(record.code.digest), repositoryType: 'OSS' },
+    codeChecksum: record.code.checksum,
+    codeSize: record.code.size,
+    compatibleRuntime: record.compatibleRuntime,
+    description: record.description,
+    license: record.license,
+    createTime: timestamp(record.createdTime),
+  };
+}
+
+/** `Trigger` of FC reference 1.4; `triggerConfig` is the caller's own JSON text. */
+export function triggerShape(context: OperationContext, trigger: TriggerRecord): Record<string, unknown> {
+  const shape: Record<string, unknown> = {
+    triggerId: trigger.triggerId,
+    triggerName: trigger.triggerName,
+    triggerType: trigger.config.type,
+    triggerConfig: trigger.rawConfig,
+    qualifier: trigger.qualifier,
+    sourceArn: trigger.sourceArn,
+    targetArn: functionArn(context.region, trigger.account, trigger.functionName),
+    invocationRole: trigger.invocationRole,
+    description: trigger.description,
+    createdTime: timestamp(trigger.createdTime),
+    lastModifiedTime: timestamp(trigger.lastModifiedTime),
+  };
+  if (trigger.config.type === 'http') {
+    const urls = context.triggerUrls(trigger.config.domainPrefix);
+    shape['httpTrigger'] = { urlInternet: urls.internet, urlIntranet: urls.intranet };
+  }
+  return shape;
+}
+
+/** `AsyncConfig` of FC reference 1.6. Tasks and destinations are refused when a config is put, so they are always off. */
+export function asyncConfigShape(view: AsyncConfigView): Record<string, unknown> {
+  return {
+    functionArn: view.functionArn,
+    asyncTask: false,
+    destinationConfig: {},
+    maxAsyncRetryAttempts: view.record.maxAsyncRetryAttempts,
+    maxAsyncEventAgeInSeconds: view.record.maxAsyncEventAgeInSeconds,
+    createdTime: timestamp(view.record.createdTime),
+    lastModifiedTime: timestamp(view.record.lastModifiedTime),
+  };
+}
+
+export function concurrencyShape(view: ConcurrencyConfigView): Record<string, unknown> {
+  return { functionArn: view.functionArn, reservedConcurrency: view.reservedConcurrency };
+}
+
+/** One row of ListTagResources: PascalCase (FC reference 1.10). */
+export function tagResourceShape(row: TaggedResource): Record<string, unknown> {
+  return { ResourceId: row.resourceId, ResourceType: row.resourceType, TagKey: row.tag.key, TagValue: row.tag.value };
+}

@@ -1,0 +1,111 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../../core/base/clock.ts';
+import type { Logger } from '../../core/base/log.ts';
+import type { Random } from '../../core/base/random.ts';
+import type { Principal } from '../../core/domain/credentials.ts';
+import { TidemillError } from '../../core/domain/errors.ts';
+import type { HttpTriggerConfig, TriggerRecord } from '../../core/domain/trigger.ts';
+import type { Catalog } from '../../core/ports/catalog.ts';
+import type { Dispatch } from '../../core/ports/dispatch.ts';
+import type { Acs3Verifier, VerifiedRequest } from '../wire/acs3-verifier.ts';
+import { asTidemillError, sendError } from '../wire/answer.ts';
+import { requestIdOf } from '../wire/request-id.ts';
+import { checkHeadLimits } from '../wire/request-limits.ts';
+import { corsHeaders } from './cors.ts';
+import { isPrivatePeer, type TriggerAddress, triggerAddress } from './trigger-address.ts';
+import { callTrigger } from './trigger-call.ts';
+
+/** What the HTTP door needs from the rest of the house. */
+export interface HttpDoorDeps {
+  readonly catalog: Catalog;
+  readonly dispatch: Dispatch;
+  readonly verifier: Acs3Verifier;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly region: string;
+  /** Own domain whose subdomains are triggers; undefined: path form and `*.fcapp.localhost` only. */
+  readonly baseDomain?: string;
+}
+
+export interface HttpDoor {
+  /** True for requests aimed at an HTTP trigger, by path or by Host. */
+  matches(req: IncomingMessage): boolean;
+  /** Answers every request, whatever happens; never throws. */
+  handle(req: IncomingMessage, res: ServerResponse): void;
+}
+
+/** One request with the trigger it belongs to. */
+export interface TriggerRequest {
+  readonly requestId: string;
+  readonly address: TriggerAddress;
+  readonly trigger: TriggerRecord;
+  readonly caller: Principal | 'anonymous';
+  /** SHA-256 the body must have, when the client signed one. */
+  readonly bodyHash: string | undefined;
+}
+
+/** URLs that run functions (FC reference 4.4, 4.5, 6.2). */
+export function createHttpDoor(deps: HttpDoorDeps): HttpDoor {
+  const domains = { region: deps.region.toLowerCase(), baseDomain: deps.baseDomain?.toLowerCase() };
+  return {
+    matches: (req) => triggerAddress(req, domains) !== undefined,
+    handle: (req, res) => {
+      const requestId = requestIdOf(req, deps.random, deps.clock);
+      answer(deps, req, res, triggerAddress(req, domains), requestId).catch((error: unknown) => {
+        if (!res.headersSent) for (const [name, value] of corsHeaders(req, [])) res.setHeader(name, value);
+        sendError(res, requestId, asTidemillError(error, requestId, deps.logger));
+        // what is left of the body is read and dropped, so that the client gets to see the answer
+        req.resume();
+      });
+    },
+  };
+}
+
+async function answer(
+  deps: HttpDoorDeps,
+  req: IncomingMessage,
+  res: ServerResponse,
+  address: TriggerAddress | undefined,
+  requestId: string,
+): Promise<void> {
+  if (address === undefined) throw noTrigger(req.headers.host ?? '');
+  checkHeadLimits(req);
+  const trigger = await deps.catalog.httpTrigger(address.domainPrefix);
+  if (trigger === undefined || trigger.config.type !== 'http') throw noTrigger(address.domainPrefix);
+  checkAccess(req, address, trigger.config);
+  const verified = trigger.config.authType === 'function' ? verifiedFor(deps, req, trigger) : undefined;
+  await callTrigger(deps, req, res, {
+    requestId,
+    address,
+    trigger,
+    caller: verified?.principal ?? 'anonymous',
+    bodyHash: verified?.bodyHash,
+  });
+}
+
+function checkAccess(req: IncomingMessage, address: TriggerAddress, config: HttpTriggerConfig): void {
+  if (config.disableUrlInternet && !(address.form === 'internal' && isPrivatePeer(req.socket.remoteAddress))) {
+    throw new TidemillError('AccessDenied', 'access denied due to function internet URL is disable', {
+      remedy: 'Call the intranet URL from a private network, or switch disableURLInternet off.',
+    });
+  }
+  const method = req.method ?? 'GET';
+  if (!config.methods.includes(method)) {
+    throw new TidemillError('AccessDenied', `The http trigger does not allow the method ${method}`, {
+      remedy: `Allowed are: ${config.methods.join(', ')}.`,
+    });
+  }
+}
+
+function verifiedFor(deps: HttpDoorDeps, req: IncomingMessage, trigger: TriggerRecord): VerifiedRequest {
+  const verified = deps.verifier.verifyTrigger(req);
+  if (verified.principal.account !== trigger.account) {
+    throw new TidemillError('AccessDenied', 'The access key belongs to another account than this function');
+  }
+  return verified;
+}
+
+function noTrigger(name: string): TidemillError {
+  return new TidemillError('TriggerNotFound', `There is no http trigger behind '${name}'`);
+}

@@ -1,0 +1,1 @@
+export { createHttpDoor, type HttpDoor, type HttpDoorDeps } from './door.ts';

@@ -1,0 +1,221 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { notSupported, TidemillError } from '../../core/domain/errors.ts';
+import type { HttpCall } from '../../core/domain/invocation.ts';
+import { LIMITS } from '../../core/domain/limits.ts';
+import { isCustomRuntime } from '../../core/domain/version-spec.ts';
+import type { InvokeAnswer, InvokeCommand, Target } from '../../core/ports/dispatch.ts';
+import { cancellation, sendStream } from '../wire/answer.ts';
+import { hasBody, readBody, streamBody } from '../wire/body.ts';
+import { type InvocationOptions, invocationOptions } from '../wire/invocation-headers.ts';
+import { corsHeaders } from './cors.ts';
+import type { HttpDoorDeps, TriggerRequest } from './door.ts';
+import { functionResponse } from './function-response.ts';
+import { type HeaderPairs, requestHeaders, responseHeaders } from './header-rules.ts';
+import { requestEvent } from './request-event.ts';
+import { hostName } from './trigger-address.ts';
+
+const NOTHING = Buffer.alloc(0);
+
+/** Runs the function behind a trigger whose caller has been let in: raw HTTP for custom runtimes, an event for the others. */
+export async function callTrigger(
+  deps: HttpDoorDeps,
+  req: IncomingMessage,
+  res: ServerResponse,
+  request: TriggerRequest,
+): Promise<void> {
+  const options = invocationOptions(req);
+  const { account, functionName, qualifier } = request.trigger;
+  const target = await deps.dispatch.resolve(account, functionName, qualifier);
+  const custom = isCustomRuntime(target.spec.config.runtime);
+  if (options.async) return callAsync(deps, req, res, request, options, custom);
+  const call = cancellation(res);
+  const command: InvokeCommand = {
+    requestId: request.requestId,
+    target,
+    caller: request.caller,
+    input: custom
+      ? { kind: 'http', call: { ...callHead(req, request), body: await customBody(req, request) } }
+      : { kind: 'event', payload: await eventOf(deps, req, request, LIMITS.syncPayloadBytes) },
+    logTail: options.logTail,
+    signal: call.signal,
+    lineage: { hops: 0, rootRequestId: request.requestId },
+  };
+  const answer = await deps.dispatch.invoke(command);
+  try {
+    await send(req, res, request, target, answer);
+  } catch (error) {
+    // an answer that cannot be passed on may still stream: its slot has to come back
+    call.abort(error);
+    throw error;
+  }
+}
+
+async function callAsync(
+  deps: HttpDoorDeps,
+  req: IncomingMessage,
+  res: ServerResponse,
+  request: TriggerRequest,
+  options: InvocationOptions,
+  custom: boolean,
+): Promise<void> {
+  const { requestId, trigger, bodyHash } = request;
+  const payload = custom
+    ? await readBody(req, LIMITS.asyncPayloadBytes, bodyHash)
+    : await eventOf(deps, req, request, LIMITS.asyncPayloadBytes);
+  const { taskId } = await deps.dispatch.invokeAsync({
+    requestId,
+    account: trigger.account,
+    functionName: trigger.functionName,
+    qualifier: trigger.qualifier,
+    payload,
+    ...(options.taskId === undefined ? {} : { taskId: options.taskId }),
+    ...(options.delaySeconds === undefined ? {} : { delaySeconds: options.delaySeconds }),
+    lineage: { hops: 0, rootRequestId: requestId },
+    ...(custom ? { http: callHead(req, request) } : {}),
+  });
+  sendHead(req, res, request, 202, [
+    ['x-fc-async-task-id', taskId],
+    ['Content-Length', '0'],
+  ]);
+  res.end();
+}
+
+/** The request for a custom runtime; body apart. */
+function callHead(req: IncomingMessage, request: TriggerRequest): Omit<HttpCall, 'body'> {
+  if (req.headers.upgrade !== undefined && /\bupgrade\b/i.test(req.headers.connection ?? '')) {
+    throw notSupported(`Upgrading a connection to '${req.headers.upgrade}'`, 'Use plain HTTP: streamed answers work.');
+  }
+  return {
+    method: req.method ?? 'GET',
+    target: request.address.target,
+    headers: requestHeaders(req.rawHeaders, req.headers.connection),
+  };
+}
+
+/** Streamed, unless the client signed a hash of the whole body: that has to be checked before the function sees a byte. */
+async function customBody(req: IncomingMessage, request: TriggerRequest): Promise<HttpCall['body']> {
+  if (request.bodyHash !== undefined) return readBody(req, LIMITS.syncPayloadBytes, request.bodyHash);
+  return hasBody(req) ? streamBody(req, LIMITS.syncPayloadBytes) : NOTHING;
+}
+
+async function eventOf(
+  deps: HttpDoorDeps,
+  req: IncomingMessage,
+  request: TriggerRequest,
+  limit: number,
+): Promise<Buffer> {
+  const body = await readBody(req, limit, request.bodyHash);
+  return requestEvent({
+    method: req.method ?? 'GET',
+    target: request.address.target,
+    headers: requestHeaders(req.rawHeaders, req.headers.connection),
+    body,
+    accountId: request.trigger.account,
+    domainName: hostName(req),
+    domainPrefix: request.address.domainPrefix,
+    requestId: request.requestId,
+    triggerId: request.trigger.triggerId,
+    httpVersion: req.httpVersion,
+    sourceIp: (req.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+    now: deps.clock.now(),
+  });
+}
+
+async function send(
+  req: IncomingMessage,
+  res: ServerResponse,
+  request: TriggerRequest,
+  target: Target,
+  answer: InvokeAnswer,
+): Promise<void> {
+  const { payload, reply } = answer;
+  const platform = platformHeaders(answer, target);
+  if (reply === undefined) {
+    const output = payload instanceof Uint8Array ? asBuffer(payload) : await collect(payload);
+    if (answer.errorType !== undefined) return sendFunctionError(req, res, request, answer.errorType, platform);
+    const { status, headers, body } = functionResponse(output);
+    const length = ['Content-Length', String(body.length)] as const;
+    sendHead(req, res, request, status, [...headers, ...platform, ...(mayHaveBody(status) ? [length] : [])]);
+    res.end(mayHaveBody(status) ? body : undefined);
+    return;
+  }
+  const headers = responseHeaders(reply.headers, mayHaveBody(reply.status));
+  if (payload instanceof Uint8Array) {
+    const length = ['Content-Length', String(payload.byteLength)] as const;
+    const own = headers.some(([name]) => name.toLowerCase() === 'content-length') || !mayHaveBody(reply.status);
+    sendHead(req, res, request, reply.status, [...headers, ...platform, ...(own ? [] : [length])]);
+    res.end(payload);
+    return;
+  }
+  sendHead(req, res, request, reply.status, [...headers, ...platform]);
+  await sendStream(res, payload);
+}
+
+/** Callers of a URL learn that the function failed, not why: that is in its logs (FC reference 4.4). */
+function sendFunctionError(
+  req: IncomingMessage,
+  res: ServerResponse,
+  request: TriggerRequest,
+  errorType: string,
+  platform: HeaderPairs,
+): void {
+  const body = 'Internal Server Error';
+  sendHead(req, res, request, 502, [
+    ['Content-Type', 'application/json'],
+    ['Content-Length', String(body.length)],
+    ['x-fc-error-type', errorType],
+    ...platform,
+  ]);
+  res.end(body);
+}
+
+/** Status line and headers; the platform's own domains always say `attachment`, which keeps pages from running on them (FC reference 4.4). */
+function sendHead(
+  req: IncomingMessage,
+  res: ServerResponse,
+  request: TriggerRequest,
+  status: number,
+  headers: HeaderPairs,
+): void {
+  const flat: string[] = [];
+  for (const [name, value] of headers) flat.push(name, value);
+  for (const [name, value] of corsHeaders(req, headers)) flat.push(name, value);
+  flat.push('Content-Disposition', 'attachment', 'x-fc-request-id', request.requestId);
+  res.writeHead(status, flat);
+}
+
+function platformHeaders(answer: InvokeAnswer, target: Target): HeaderPairs {
+  const headers: (readonly [string, string])[] = [
+    ['x-fc-instance-id', answer.instanceId],
+    ['x-fc-invocation-function-version', target.spec.versionId],
+  ];
+  if (answer.logTail !== undefined) headers.push(['x-fc-log-result', Buffer.from(answer.logTail).toString('base64')]);
+  return headers;
+}
+
+function mayHaveBody(status: number): boolean {
+  return status !== 204 && status !== 304;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of source) {
+    size += chunk.byteLength;
+    if (size > LIMITS.responsePayloadBytes) {
+      throw new TidemillError(
+        'BadResponse',
+        `the function answered with more than ${LIMITS.responsePayloadBytes} bytes`,
+        {
+          remedy: 'Answer with less, store large results as objects, or use a custom runtime: it streams.',
+        },
+      );
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}

@@ -1,0 +1,130 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import FindMyWay from 'find-my-way';
+import type { Clock } from '../../core/base/clock.ts';
+import type { Logger } from '../../core/base/log.ts';
+import type { Random } from '../../core/base/random.ts';
+import { TidemillError } from '../../core/domain/errors.ts';
+import { LIMITS } from '../../core/domain/limits.ts';
+import type { Dispatch } from '../../core/ports/dispatch.ts';
+import type { EventQueue } from '../../core/ports/event-queue.ts';
+import type { FactLog } from '../../core/ports/fact-log.ts';
+import type { NodePool } from '../../core/ports/node-pool.ts';
+import type { Scheduling } from '../../core/ports/scheduling.ts';
+import type { Acs3Verifier } from '../wire/acs3-verifier.ts';
+import { asTidemillError, sendError } from '../wire/answer.ts';
+import { readBody } from '../wire/body.ts';
+import { pathOf, type Query, queryOf } from '../wire/query.ts';
+import { requestIdOf } from '../wire/request-id.ts';
+import { checkHeadLimits } from '../wire/request-limits.ts';
+import { MetricsFold } from './metrics.ts';
+import { type FunctionRoute, functionRoutes } from './function-routes.ts';
+
+/** Path prefix of our own operations API; only the routes below belong to it. */
+const OPS_API = '/tidemill/v1';
+
+/** What the ops door needs from the rest of the house. */
+export interface OpsDoorDeps {
+  readonly dispatch: Dispatch;
+  readonly scheduling: Scheduling;
+  readonly facts: FactLog;
+  readonly nodes: NodePool;
+  readonly queue: EventQueue;
+  readonly verifier: Acs3Verifier;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Of the platform, shown by `health`. */
+  readonly version: string;
+}
+
+export interface OpsDoor {
+  matches(req: IncomingMessage): boolean;
+  /** Answers every request, whatever happens; never throws. */
+  handle(req: IncomingMessage, res: ServerResponse): void;
+  /** Stops counting facts. */
+  dispose(): void;
+}
+
+/** What the command line needs beyond the FC dialect: logs, invocations, instances, warm-up, health, metrics. */
+export function createOpsDoor(deps: OpsDoorDeps): OpsDoor {
+  const metrics = new MetricsFold();
+  const subscription = deps.facts.subscribe((fact) => metrics.record(fact));
+  const router = FindMyWay({ maxParamLength: LIMITS.requestPathBytes });
+  for (const route of functionRoutes) router.on(route.method, OPS_API + route.path, () => {}, route);
+  return {
+    matches: (req) => (req.url ?? '/').startsWith(`${OPS_API}/`),
+    handle: (req, res) => {
+      const requestId = requestIdOf(req, deps.random, deps.clock);
+      answer(deps, metrics, router, req, res, requestId).catch((error: unknown) => {
+        sendError(res, requestId, asTidemillError(error, requestId, deps.logger));
+        req.resume();
+      });
+    },
+    dispose: () => subscription.dispose(),
+  };
+}
+
+async function answer(
+  deps: OpsDoorDeps,
+  metrics: MetricsFold,
+  router: ReturnType<typeof FindMyWay>,
+  req: IncomingMessage,
+  res: ServerResponse,
+  requestId: string,
+): Promise<void> {
+  checkHeadLimits(req);
+  const target = req.url ?? '/';
+  const path = pathOf(target);
+  const method = req.method ?? 'GET';
+  if (method === 'GET' && path === `${OPS_API}/health`) {
+    return sendText(res, requestId, 'application/json', JSON.stringify({ ok: true, version: deps.version }));
+  }
+  if (method === 'GET' && path === `${OPS_API}/metrics`) {
+    if (!isLoopback(req.socket.remoteAddress)) deps.verifier.verifyApi(req);
+    const text = metrics.render(await gauges(deps));
+    return sendText(res, requestId, 'text/plain; version=0.0.4; charset=utf-8', text);
+  }
+  const found = method === 'GET' || method === 'POST' ? router.find(method, target) : null;
+  if (found === null) throw new TidemillError('PathNotSupported', `'${method}' against '${path}' is not supported`);
+  const route = found.store as FunctionRoute;
+  const { principal, bodyHash } = deps.verifier.verifyApi(req);
+  if (principal.kind === 'function') {
+    throw new TidemillError('AccessDenied', 'The credentials of a function instance do not allow operating functions', {
+      remedy: 'Use the access key of the account.',
+    });
+  }
+  const query = queryOf(target);
+  checkQuery(route, query);
+  if ((await readBody(req, LIMITS.requestPathBytes, bodyHash)).length > 0) {
+    throw new TidemillError('InvalidArgument', 'This operation takes no request body');
+  }
+  await route.run(deps, { account: principal.account, name: found.params['name'] ?? '', query, requestId }, res);
+}
+
+async function gauges(deps: OpsDoorDeps): Promise<Parameters<MetricsFold['render']>[0]> {
+  const nodes = deps.nodes.nodes();
+  return {
+    version: deps.version,
+    instances: nodes.map((node) => ({ node: node.nodeId, zone: node.zone, count: node.instances })),
+    queue: await deps.queue.depth(),
+  };
+}
+
+function checkQuery(route: FunctionRoute, query: Query): void {
+  for (const name in query) {
+    if (route.query.includes(name)) continue;
+    throw new TidemillError('InvalidArgument', `There is no query parameter '${name}' here`, {
+      remedy: `Known are: ${route.query.join(', ')}.`,
+    });
+  }
+}
+
+function sendText(res: ServerResponse, requestId: string, type: string, text: string): void {
+  const body = Buffer.from(text);
+  res.writeHead(200, { 'content-type': type, 'content-length': body.length, 'x-fc-request-id': requestId });
+  res.end(body);
+}
+
+function isLoopback(address: string | undefined): boolean {
+  return address !== undefined && /^(::1$|(::ffff:)?127\.)/.test(address);
+}

@@ -1,0 +1,1 @@
+export { createOpsDoor, type OpsDoor, type OpsDoorDeps } from './door.ts';

@@ -1,0 +1,135 @@
+import type { Fact } from '../../core/domain/fact.ts';
+
+/** Upper bounds of the duration histogram, milliseconds. */
+const BUCKETS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 900_000];
+/** Functions beyond this many share one line: metrics must not grow with the number of functions. */
+const MAX_FUNCTIONS = 2_000;
+
+interface FunctionCounts {
+  readonly account: string;
+  readonly functionName: string;
+  sync: number;
+  async: number;
+  coldStarts: number;
+  readonly errors: Map<string, number>;
+}
+
+/** What is measured elsewhere at the moment of a scrape. */
+export interface Gauges {
+  readonly version: string;
+  readonly instances: readonly { readonly node: string; readonly zone: string; readonly count: number }[];
+  readonly queue: { readonly waiting: number; readonly leased: number };
+}
+
+/** A fold over facts, since the start of this process, rendered as Prometheus text. */
+export class MetricsFold {
+  private readonly functions = new Map<string, FunctionCounts>();
+  private readonly buckets = new Float64Array(BUCKETS.length + 1);
+  private durationSumMs = 0;
+  private readonly starts = { pool: 0, scratch: 0 };
+  private readonly ends = new Map<string, number>();
+  private accepted = 0;
+
+  /** Called for every fact, on the warm path: no allocation for a function already known. */
+  record(fact: Fact): void {
+    if (fact.type === 'invocation-settled') {
+      const counts = this.countsOf(fact.account, fact.functionName);
+      counts[fact.invocation]++;
+      if (fact.timings.cold) counts.coldStarts++;
+      if (fact.errorType !== undefined) bump(counts.errors, fact.errorType);
+      else if (fact.status >= 400) bump(counts.errors, String(fact.status));
+      this.observe(fact.durationMs);
+    } else if (fact.type === 'instance-started') this.starts[fact.from]++;
+    else if (fact.type === 'event-accepted') this.accepted++;
+    else if (fact.type === 'event-ended') bump(this.ends, fact.state);
+  }
+
+  render(gauges: Gauges): string {
+    const text = new PrometheusText();
+    text.family('tidemill_info', 'gauge', 'Version of the platform.').sample('', { version: gauges.version }, 1);
+    const counts = [...this.functions.values()];
+    text.family('tidemill_invocations_total', 'counter', 'Settled invocations.');
+    for (const each of counts) {
+      text.sample('', { ...labels(each), type: 'sync' }, each.sync);
+      text.sample('', { ...labels(each), type: 'async' }, each.async);
+    }
+    text.family('tidemill_invocation_errors_total', 'counter', 'Invocations that failed, by error type or status.');
+    for (const each of counts) for (const [code, n] of each.errors) text.sample('', { ...labels(each), code }, n);
+    text.family('tidemill_cold_starts_total', 'counter', 'Invocations that waited for an instance to start.');
+    for (const each of counts) text.sample('', labels(each), each.coldStarts);
+    this.renderDurations(text);
+    text.family('tidemill_instance_starts_total', 'counter', 'Instances started, from the pool or from scratch.');
+    text.sample('', { from: 'pool' }, this.starts.pool).sample('', { from: 'scratch' }, this.starts.scratch);
+    text.family('tidemill_instances', 'gauge', 'Running instances per node.');
+    for (const { node, zone, count } of gauges.instances) text.sample('', { node, zone }, count);
+    text.family('tidemill_queue_depth', 'gauge', 'Accepted async events that have not reached their end.');
+    text.sample('', { state: 'waiting' }, gauges.queue.waiting).sample('', { state: 'leased' }, gauges.queue.leased);
+    text
+      .family('tidemill_events_accepted_total', 'counter', 'Async events durably accepted.')
+      .sample('', {}, this.accepted);
+    text.family('tidemill_events_ended_total', 'counter', 'Async events that reached their recorded end.');
+    for (const [state, n] of this.ends) text.sample('', { state }, n);
+    return text.toString();
+  }
+
+  private renderDurations(text: PrometheusText): void {
+    text.family('tidemill_invocation_duration_seconds', 'histogram', 'Time from accepted to settled.');
+    let total = 0;
+    for (const [i, bound] of BUCKETS.entries()) {
+      total += this.buckets[i] ?? 0;
+      text.sample('_bucket', { le: String(bound / 1000) }, total);
+    }
+    total += this.buckets[BUCKETS.length] ?? 0;
+    text.sample('_bucket', { le: '+Inf' }, total);
+    text.sample('_sum', {}, this.durationSumMs / 1000).sample('_count', {}, total);
+  }
+
+  private observe(durationMs: number): void {
+    let i = 0;
+    while (i < BUCKETS.length && durationMs > (BUCKETS[i] ?? 0)) i++;
+    this.buckets[i] = (this.buckets[i] ?? 0) + 1;
+    this.durationSumMs += durationMs;
+  }
+
+  private countsOf(account: string, functionName: string): FunctionCounts {
+    const full = this.functions.size >= MAX_FUNCTIONS;
+    const key = `${account}/${functionName}`;
+    const known = this.functions.get(key) ?? (full ? this.functions.get('') : undefined);
+    if (known !== undefined) return known;
+    const identity = full ? { account: '', functionName: '(others)' } : { account, functionName };
+    const counts = { ...identity, sync: 0, async: 0, coldStarts: 0, errors: new Map<string, number>() };
+    this.functions.set(full ? '' : key, counts);
+    return counts;
+  }
+}
+
+function labels(counts: FunctionCounts): Record<string, string> {
+  return { account: counts.account, function: counts.functionName };
+}
+
+function bump(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+class PrometheusText {
+  private readonly lines: string[] = [];
+  private name = '';
+
+  family(name: string, type: 'counter' | 'gauge' | 'histogram', help: string): this {
+    this.name = name;
+    this.lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
+    return this;
+  }
+
+  sample(suffix: string, sampleLabels: Readonly<Record<string, string>>, value: number): this {
+    const inner = Object.entries(sampleLabels)
+      .map(([label, text]) => `${label}="${text.replace(/["\\\n]/g, (c) => (c === '\n' ? '\\n' : `\\${c}`))}"`)
+      .join(',');
+    this.lines.push(`${this.name}${suffix}${inner === '' ? '' : `{${inner}}`} ${value}`);
+    return this;
+  }
+
+  toString(): string {
+    return `${this.lines.join('\n')}\n`;
+  }
+}

@@ -1,0 +1,94 @@
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
+
+/**
+ * The ACS3-HMAC-SHA256 signature of the vendor's SDKs (FC reference 2.3): pure functions over the parts of a request.
+ * Every door that accepts signed requests shares this folder (`doors/wire`); it decides nothing about who may do what.
+ */
+export const ACS3_SCHEME = 'ACS3-HMAC-SHA256';
+
+export interface Acs3Authorization {
+  readonly accessKeyId: string;
+  /** Lower-case names in the order the client signed them. */
+  readonly signedHeaders: readonly string[];
+  /** 64 lower-case hex digits. */
+  readonly signature: string;
+}
+
+const AUTHORIZATION =
+  /^ACS3-HMAC-SHA256\s+Credential=([^,\s]+)\s*,\s*SignedHeaders=([^,\s]*)\s*,\s*Signature=([0-9a-f]{64})$/;
+
+/** The parts of an `Authorization` header; undefined when it is not a well-formed ACS3 one. */
+export function parseAuthorization(value: string): Acs3Authorization | undefined {
+  const match = AUTHORIZATION.exec(value);
+  if (match === null) return undefined;
+  const [, accessKeyId = '', names = '', signature = ''] = match;
+  return { accessKeyId, signedHeaders: names === '' ? [] : names.toLowerCase().split(';'), signature };
+}
+
+/**
+ * The canonical forms a client may have signed for one path. The current SDK generation replaces every `+`, `*` and
+ * `%7E`, the older one only the first of each; HTTP-trigger clients also replace `$`.
+ */
+export function canonicalUris(rawPath: string, trigger: boolean): readonly string[] {
+  const every = rawPath.replaceAll('+', '%20').replaceAll('*', '%2A').replaceAll('%7E', '~');
+  const first = rawPath.replace('+', '%20').replace('*', '%2A').replace('%7E', '~');
+  const uris = every === first ? [every] : [every, first];
+  if (trigger && rawPath.includes('$')) return [...uris.map((uri) => uri.replaceAll('$', '%24')), ...uris];
+  return uris;
+}
+
+/** Decoded, sorted by key in code-unit order, values encoded again, keys not: so the raw query is never reused. */
+export function canonicalQuery(rawQuery: string): string {
+  if (rawQuery === '') return '';
+  const pairs: [string, string][] = [];
+  for (const part of rawQuery.split('&')) {
+    if (part === '') continue;
+    const equals = part.indexOf('=');
+    const key = decodeQueryPart(equals < 0 ? part : part.slice(0, equals));
+    pairs.push([key, encodeValue(equals < 0 ? '' : decodeQueryPart(part.slice(equals + 1)))]);
+  }
+  if (pairs.length > 1) pairs.sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
+  return pairs.map(([key, value]) => `${key}=${value}`).join('&');
+}
+
+/** One name or value of a query, `+` meaning a space; what is not valid percent-encoding stays as it is. */
+export function decodeQueryPart(text: string): string {
+  const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text;
+  if (!spaced.includes('%')) return spaced;
+  try {
+    return decodeURIComponent(spaced);
+  } catch {
+    return spaced;
+  }
+}
+
+function encodeValue(value: string): string {
+  return encodeURIComponent(value).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
+export interface SignedParts {
+  readonly method: string;
+  readonly uri: string;
+  readonly query: string;
+  /** One `name:value\n` per signed header. */
+  readonly headers: string;
+  readonly signedHeaders: readonly string[];
+  /** Value of x-acs-content-sha256, or empty for HTTP triggers that do not sign a body. */
+  readonly payloadHash: string;
+}
+
+export function canonicalRequest(parts: SignedParts): string {
+  return `${parts.method}\n${parts.uri}\n${parts.query}\n${parts.headers}\n${parts.signedHeaders.join(';')}\n${parts.payloadHash}`;
+}
+
+/** Signature of a canonical request, lower-case hex. */
+export function signatureOf(secret: string, canonical: string): string {
+  return createHmac('sha256', secret)
+    .update(`${ACS3_SCHEME}\n${hash('sha256', canonical)}`)
+    .digest('hex');
+}
+
+/** Compares two hex signatures in time that does not depend on where they differ. */
+export function sameSignature(given: string, expected: string): boolean {
+  return given.length === expected.length && timingSafeEqual(Buffer.from(given), Buffer.from(expected));
+}

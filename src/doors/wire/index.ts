@@ -1,0 +1,2 @@
+export { Acs3Verifier } from './acs3-verifier.ts';
+export { answerClientError } from './client-error.ts';
