@@ -26,7 +26,8 @@ export type AgentAnswer =
   | { readonly ok: true; readonly op: 'hello'; readonly node: NodeInfo }
   | { readonly ok: true; readonly op: 'start'; readonly started: StartedInstance }
   | { readonly ok: true; readonly op: 'stop' | 'kill' }
-  | { readonly ok: true; readonly op: 'list'; readonly instances: readonly FoundInstance[] }
+  /** A long list comes in several answers, all but the last with `more`: a frame has a largest size. */
+  | { readonly ok: true; readonly op: 'list'; readonly instances: readonly FoundInstance[]; readonly more?: true }
   | { readonly ok: false; readonly op: 'start'; readonly failure: StartFailure }
   | { readonly ok: false; readonly op: string; readonly message: string };
 

@@ -1,0 +1,288 @@
+import { Emitter } from '../../core/base/emitter.ts';
+import type { Disposable } from '../../core/base/disposable.ts';
+import type { Logger } from '../../core/base/log.ts';
+import type { InstanceExit } from '../../core/domain/instance.ts';
+import type { InstanceJournal, InstanceRecord } from '../../core/ports/instance-journal.ts';
+import {
+  type FoundInstance,
+  InstanceStartError,
+  type InstanceOutput,
+  type InstanceUsage,
+  type NodeInfo,
+  type NodePool,
+  type StartedInstance,
+  type StartOrder,
+} from '../../core/ports/node-pool.ts';
+import type { SandboxHandle } from '../../core/ports/sandbox.ts';
+import { newLetters } from '../../core/base/ids.ts';
+import { bootEnvironment } from './environment.ts';
+import { Instance, type InstanceParts } from './instance.ts';
+import { InstanceOutputBuffer } from './instance-output.ts';
+import { bootLimits, InstanceStart, type InstanceHoldings, type StartParts } from './instance-start.ts';
+import { type BootedRuntime, bootRuntime, CONTROL_EPOCH, firstOf, text } from './runtime-boot.ts';
+import { RuntimePool, type PoolPolicy } from './runtime-pool.ts';
+import { StartGate } from './start-gate.ts';
+import { UsageSampler } from './usage-sampler.ts';
+
+export interface NodeServiceOptions extends Omit<StartParts, 'pool' | 'gate'> {
+  readonly nodeId: string;
+  readonly zone: string;
+  /** CPUs and MB that instances may be promised together. */
+  readonly cpu: number;
+  readonly memoryMb: number;
+  /** MB of the machine that are free right now: promises may exceed the machine, use may not. */
+  readonly freeMemoryMb: () => number;
+  readonly journal: InstanceJournal;
+  readonly log: Logger;
+  readonly poolPolicy: PoolPolicy;
+  /** Sandboxes made at the same time. */
+  readonly startsAtOnce: number;
+  readonly usagePeriodMs: number;
+}
+
+/** Free memory below which nothing is started, MB: the machine itself needs some. */
+const FREE_RESERVE_MB = 256;
+const POOL_MEMORY_MB = 256;
+const ADOPT_TIMEOUT_MS = 5_000;
+
+/** The instances of one machine. Call `open` once before anything else. */
+export class NodeService implements NodePool {
+  private readonly options: NodeServiceOptions;
+  private readonly instances = new Map<string, Instance>();
+  private readonly exits = new Emitter<InstanceExit>();
+  private readonly outputs = new Emitter<InstanceOutput>();
+  private readonly usages = new Emitter<InstanceUsage>();
+  private readonly pool: RuntimePool;
+  private readonly parts: StartParts;
+  private readonly instanceParts: InstanceParts;
+  private readonly sampler: UsageSampler;
+  private promisedMb = 0;
+  private startsRunning = 0;
+  private draining = false;
+
+  constructor(options: NodeServiceOptions) {
+    this.options = options;
+    const gate = new StartGate(options.startsAtOnce);
+    this.pool = new RuntimePool({
+      policy: options.poolPolicy,
+      boot: (runtime) => this.bootPooled(runtime),
+      busy: () => this.startsRunning > 0,
+      clock: options.clock,
+      random: options.random,
+      log: options.log,
+    });
+    this.parts = { ...options, pool: this.pool, gate };
+    this.instanceParts = {
+      nodeId: options.nodeId,
+      clock: options.clock,
+      random: options.random,
+      log: options.log,
+      journal: options.journal,
+      observer: {
+        exited: (exit) => this.exits.emit(exit),
+        output: (output) => this.outputs.emit(output),
+        gone: (instance) => this.drop(instance),
+      },
+    };
+    this.sampler = new UsageSampler(
+      options.clock,
+      options.usagePeriodMs,
+      () => this.instances.values(),
+      (usages) => {
+        for (const usage of usages) this.usages.emit(usage);
+      },
+    );
+  }
+
+  /** Takes over what an earlier agent left running, removes its remains, and starts filling the pool. */
+  async open(): Promise<void> {
+    const records = new Map(this.options.journal.list().map((record) => [record.sandboxId, record]));
+    const handles = await this.options.sandboxes.adopt();
+    await Promise.all(
+      handles.map(async (handle) => {
+        const record = records.get(handle.id);
+        records.delete(handle.id);
+        await this.adopt(handle, record);
+      }),
+    );
+    for (const sandboxId of records.keys()) this.options.journal.remove(sandboxId);
+    this.pool.open();
+  }
+
+  nodes(): readonly NodeInfo[] {
+    return [this.info()];
+  }
+
+  info(): NodeInfo {
+    return {
+      nodeId: this.options.nodeId,
+      zone: this.options.zone,
+      cpu: this.options.cpu,
+      memoryMb: this.options.memoryMb,
+      memoryUsedMb: this.promisedMb,
+      instances: this.instances.size,
+    };
+  }
+
+  /** Booted runtimes waiting for a function, by runtime id. */
+  get pooled(): ReadonlyMap<string, number> {
+    return this.pool.ready;
+  }
+
+  /** The same instance id again is the same start: its promise, or its result while it lives. */
+  async start(order: StartOrder): Promise<StartedInstance> {
+    const known = this.instances.get(order.instanceId);
+    if (known !== undefined) return known.ready;
+    this.checkCapacity(order);
+    const instance = Instance.starting(this.instanceParts, order, new InstanceStart(this.parts, order));
+    this.add(instance);
+    this.startsRunning++;
+    try {
+      return await instance.ready;
+    } finally {
+      this.startsRunning--;
+    }
+  }
+
+  async stop(instanceId: string): Promise<void> {
+    await this.instances.get(instanceId)?.stop();
+  }
+
+  async kill(instanceId: string, reason: 'timeout' | 'killed'): Promise<void> {
+    await this.instances.get(instanceId)?.kill(reason);
+  }
+
+  async list(): Promise<readonly FoundInstance[]> {
+    const found: FoundInstance[] = [];
+    for (const instance of this.instances.values()) {
+      const started = instance.startedInstance;
+      if (started === undefined) continue;
+      const { instanceId, nodeId, address } = started;
+      found.push({ instanceId, nodeId, spec: instance.order.spec, address });
+    }
+    return found;
+  }
+
+  onExit(listener: (exit: InstanceExit) => void): Disposable {
+    return this.exits.subscribe(listener);
+  }
+
+  onOutput(listener: (output: InstanceOutput) => void): Disposable {
+    return this.outputs.subscribe(listener);
+  }
+
+  onUsage(listener: (usage: InstanceUsage) => void): Disposable {
+    return this.usages.subscribe(listener);
+  }
+
+  /** One machine, there from the beginning: the listener hears of it at once. */
+  onNodeUp(listener: (node: NodeInfo) => void): Disposable {
+    listener(this.info());
+    return { dispose() {} };
+  }
+
+  /** Ends every instance in order (pre-stop hooks run) and everything that waits in the pool; starts are refused from now on. */
+  async drain(): Promise<void> {
+    this.draining = true;
+    const instances = [...this.instances.values()];
+    await Promise.all([this.pool.close(), ...instances.map((instance) => instance.stop())]);
+    this.sampler.dispose();
+  }
+
+  /** Lets instances live on for the next agent; the pool does not. */
+  async close(): Promise<void> {
+    this.draining = true;
+    this.sampler.dispose();
+    await this.pool.close();
+  }
+
+  private add(instance: Instance): void {
+    this.instances.set(instance.id, instance);
+    this.promisedMb += instance.order.spec.config.memorySize;
+  }
+
+  private drop(instance: Instance): void {
+    if (this.instances.delete(instance.id)) this.promisedMb -= instance.order.spec.config.memorySize;
+  }
+
+  private checkCapacity(order: StartOrder): void {
+    const wanted = order.spec.config.memorySize;
+    const { memoryMb } = this.options;
+    if (this.draining) throw refused('platform', 'the node is shutting down');
+    if (this.promisedMb + wanted > memoryMb) {
+      throw refused(
+        'no-capacity',
+        `the machine has no room for another instance of ${wanted} MB: ${this.promisedMb} of ${memoryMb} MB are promised`,
+      );
+    }
+    const free = this.options.freeMemoryMb();
+    if (free >= FREE_RESERVE_MB) return;
+    this.pool.drop();
+    throw refused('no-capacity', `the machine has no room for another instance: only ${free} MB of memory are free`);
+  }
+
+  private async bootPooled(runtime: string): Promise<BootedRuntime> {
+    const launch = this.options.launch(runtime);
+    if (launch === undefined) throw new Error(`this machine does not have the runtime ${runtime}`);
+    if (this.options.freeMemoryMb() < FREE_RESERVE_MB + POOL_MEMORY_MB) throw new Error('too little memory is free');
+    return bootRuntime(this.options, {
+      id: newLetters(this.options.random, 12),
+      process: { args: launch.args, env: bootEnvironment(runtime, launch.env), cwd: '/code' },
+      boot: launch.boot,
+      limits: bootLimits({ memorySize: POOL_MEMORY_MB, cpu: 1 }),
+      diskMb: this.options.defaultDiskMb,
+      listen: 'frames',
+      internetAccess: true,
+      mounts: [],
+    });
+  }
+
+  private async adopt(handle: SandboxHandle, record: InstanceRecord | undefined): Promise<void> {
+    if (record === undefined) {
+      await this.remove(handle, 'it was half started, or waited in the pool');
+      return;
+    }
+    try {
+      const instance = Instance.adopted(
+        this.instanceParts,
+        record.order,
+        await this.holdingsOf(handle, record),
+        record.started,
+      );
+      this.add(instance);
+    } catch (error) {
+      this.options.journal.remove(handle.id);
+      await this.remove(handle, text(error));
+    }
+  }
+
+  private async holdingsOf(handle: SandboxHandle, record: InstanceRecord): Promise<InstanceHoldings> {
+    const { spec } = record.order;
+    const output = new InstanceOutputBuffer();
+    output.started();
+    handle.onOutput((chunk) => output.push(chunk));
+    const dialling = this.options.dialer.dial(record.address, CONTROL_EPOCH, spec);
+    const control = await firstOf(this.options.clock, dialling, handle, ADOPT_TIMEOUT_MS);
+    control.onOutput((chunk) => output.push(Buffer.from(chunk)));
+    const wanted = [this.options.code.package(spec.code)];
+    if (spec.layers.length > 0) wanted.push(this.options.code.layers(spec.layers.map((layer) => layer.code)));
+    // It has its folders mounted already: holding them only keeps them off the eviction list.
+    const folders = (await Promise.allSettled(wanted)).flatMap((held) =>
+      held.status === 'fulfilled' ? [held.value] : [],
+    );
+    return { handle, control, output, folders };
+  }
+
+  private async remove(handle: SandboxHandle, why: string): Promise<void> {
+    this.options.log.log('info', 'a sandbox of an earlier agent is removed', { sandboxId: handle.id, why });
+    try {
+      await handle.destroy();
+    } catch (error) {
+      this.options.log.log('error', 'a sandbox could not be removed', { sandboxId: handle.id, error: text(error) });
+    }
+  }
+}
+
+function refused(kind: 'no-capacity' | 'platform', message: string): InstanceStartError {
+  return new InstanceStartError({ kind, message, startLog: '' });
+}

@@ -1,0 +1,218 @@
+import { backoffDelay } from '../../core/base/backoff.ts';
+import type { Clock } from '../../core/base/clock.ts';
+import type { Disposable } from '../../core/base/disposable.ts';
+import type { Logger } from '../../core/base/log.ts';
+import type { Random } from '../../core/base/random.ts';
+import { type BootedRuntime, text } from './runtime-boot.ts';
+
+export interface PoolPolicy {
+  /** Booted runtimes kept for every runtime id used lately. */
+  readonly depth: number;
+  /** Runtime ids that are kept ready even when unused, one each. */
+  readonly always: readonly string[];
+  /** How long after its last use a runtime id is kept at `depth`. */
+  readonly recentMs: number;
+  /** Members over all runtime ids: the bound on memory held by the pool. */
+  readonly maxMembers: number;
+}
+
+/** How many members each runtime id should have now: the most recently used ids get theirs first. Pure. */
+export function desiredDepths(
+  policy: PoolPolicy,
+  lastUse: ReadonlyMap<string, number>,
+  now: number,
+): ReadonlyMap<string, number> {
+  const wanted = new Map<string, number>();
+  const recent = [...lastUse].filter(([, at]) => now - at <= policy.recentMs).sort((a, b) => b[1] - a[1]);
+  for (const [runtime] of recent) wanted.set(runtime, policy.depth);
+  if (policy.depth > 0) for (const runtime of policy.always) if (!wanted.has(runtime)) wanted.set(runtime, 1);
+  let left = policy.maxMembers;
+  for (const [runtime, count] of wanted) {
+    const granted = Math.min(count, left);
+    wanted.set(runtime, granted);
+    left -= granted;
+  }
+  return wanted;
+}
+
+interface Member {
+  readonly booting: Promise<BootedRuntime>;
+  booted: BootedRuntime | undefined;
+}
+
+export interface PoolOptions {
+  readonly policy: PoolPolicy;
+  readonly boot: (runtime: string) => Promise<BootedRuntime>;
+  /** True while starts are on their way: refilling waits for them, but not longer than `REFILL_PATIENCE_MS`. */
+  readonly busy: () => boolean;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+const REFILL_DELAY_MS = 5;
+const BUSY_DELAY_MS = 20;
+const REFILL_PATIENCE_MS = 250;
+const RETRY = { firstMs: 500, maxMs: 60_000, factor: 2, jitter: 0.3 };
+
+/** Booted runtimes without a function, per runtime id. Refilled one at a time beside the hot path; dead members are replaced. */
+export class RuntimePool {
+  private readonly options: PoolOptions;
+  private readonly members = new Map<string, Member[]>();
+  private readonly lastUse = new Map<string, number>();
+  private readonly endings = new Set<Promise<void>>();
+  private timer: Disposable | undefined;
+  /** When `timer` fires, monotonic. */
+  private dueAt = 0;
+  private refilling: Promise<void> | undefined;
+  private failures = 0;
+  private closed = false;
+
+  constructor(options: PoolOptions) {
+    this.options = options;
+  }
+
+  /** Starts filling. */
+  open(): void {
+    this.schedule(0, 0);
+  }
+
+  /**
+   * A member for this runtime, now in the caller's hands; undefined when there is none. One that still boots is better than
+   * a new one: it is further along. Rejects when that boot fails.
+   */
+  take(runtime: string): Promise<BootedRuntime> | undefined {
+    this.lastUse.set(runtime, this.options.clock.monotonic());
+    const list = this.members.get(runtime);
+    const index =
+      list === undefined
+        ? -1
+        : Math.max(
+            0,
+            list.findIndex((member) => member.booted !== undefined),
+          );
+    const member = list?.splice(index, 1)[0];
+    this.schedule(REFILL_DELAY_MS, 0);
+    return member?.booting;
+  }
+
+  /** Booted members, by runtime id. */
+  get ready(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const [runtime, list] of this.members) {
+      counts.set(runtime, list.filter((member) => member.booted !== undefined).length);
+    }
+    return counts;
+  }
+
+  /** Gives the memory of every waiting member back, e.g. for an instance that needs it more. */
+  drop(): void {
+    for (const list of this.members.values()) for (const member of list.splice(0)) this.end(member);
+  }
+
+  /** Ends all members and resolves when nothing of them is left. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.timer?.dispose();
+    this.drop();
+    await this.refilling;
+    this.drop();
+    await Promise.all(this.endings);
+  }
+
+  /** Looks at the pool after `delayMs`, or earlier if that was planned already. A refill under way looks again by itself. */
+  private schedule(delayMs: number, waitedMs: number): void {
+    if (this.closed || this.refilling !== undefined) return;
+    const dueAt = this.options.clock.monotonic() + delayMs;
+    if (this.timer !== undefined && this.dueAt <= dueAt) return;
+    this.timer?.dispose();
+    this.dueAt = dueAt;
+    this.timer = this.options.clock.after(delayMs, () => {
+      this.timer = undefined;
+      if (this.options.busy() && waitedMs < REFILL_PATIENCE_MS) {
+        this.schedule(BUSY_DELAY_MS, waitedMs + BUSY_DELAY_MS);
+        return;
+      }
+      this.refilling = this.refill().finally(() => {
+        this.refilling = undefined;
+        this.schedule(this.nextLookMs(), 0);
+      });
+    });
+  }
+
+  private nextLookMs(): number {
+    if (this.failures > 0) return backoffDelay(RETRY, this.failures - 1, this.options.random.float());
+    return this.balance() === undefined ? this.options.policy.recentMs / 2 : REFILL_DELAY_MS;
+  }
+
+  /** Brings every list to its desired depth, one boot at a time. */
+  private async refill(): Promise<void> {
+    for (let runtime = this.balance(); runtime !== undefined && !this.closed; runtime = this.balance()) {
+      const member = this.add(runtime);
+      try {
+        await member.booting;
+        this.failures = 0;
+      } catch (error) {
+        this.failures++;
+        this.options.log.log('warn', 'a pooled runtime did not boot', { runtime, error: text(error) });
+        return;
+      }
+    }
+  }
+
+  /** Ends what is too much; the runtime id that lacks a member, if any. */
+  private balance(): string | undefined {
+    const desired = desiredDepths(this.options.policy, this.lastUse, this.options.clock.monotonic());
+    for (const [runtime, list] of this.members) {
+      while (list.length > (desired.get(runtime) ?? 0)) {
+        const member = list.pop();
+        if (member !== undefined) this.end(member);
+      }
+    }
+    for (const [runtime, depth] of desired) if ((this.members.get(runtime)?.length ?? 0) < depth) return runtime;
+    return undefined;
+  }
+
+  private add(runtime: string): Member {
+    const booting = this.options.boot(runtime);
+    const member: Member = { booting, booted: undefined };
+    const list = this.members.get(runtime) ?? [];
+    this.members.set(runtime, list);
+    list.push(member);
+    booting.then(
+      (booted) => {
+        member.booted = booted;
+        const dead = () => this.discard(list, member);
+        void booted.handle.exited.then(dead);
+        void booted.control.closed.then(dead);
+      },
+      () => this.discard(list, member),
+    );
+    return member;
+  }
+
+  /** Removes a member that died while it waited; one that was taken is its taker's concern. */
+  private discard(list: Member[], member: Member): void {
+    const index = list.indexOf(member);
+    if (index === -1) return;
+    list.splice(index, 1);
+    this.end(member);
+    this.schedule(REFILL_DELAY_MS, 0);
+  }
+
+  private end(member: Member): void {
+    const ending = member.booting
+      .then(async (booted) => {
+        booted.control.close();
+        await booted.handle.destroy();
+      })
+      .catch((error: unknown) => {
+        // A failed boot cleans up after itself and was reported by the refill.
+        if (member.booted !== undefined) {
+          this.options.log.log('error', 'a pooled runtime could not be removed', { error: text(error) });
+        }
+      })
+      .finally(() => this.endings.delete(ending));
+    this.endings.add(ending);
+  }
+}
