@@ -1,0 +1,107 @@
+import type { RejectReason } from './events.ts';
+import { addInstance, end } from './lifecycle.ts';
+import type { FunctionState, InstanceState, SchedulerState, VersionState } from './state.ts';
+
+/**
+ * Room for instances: the function's own limit, the account's, and the memory of the nodes. Idle instances are room too:
+ * where a limit is reached the one that was idle longest gives way.
+ */
+
+/** Why one more waiting call of this version cannot be allowed, or undefined when it can. O(1). */
+export function refusal(state: SchedulerState, version: VersionState): RejectReason | undefined {
+  const owner = version.function;
+  const { concurrency, memoryMb, onDemand } = version.shape;
+  if (!onDemand) return 'on-demand-off';
+  if (owner.limit === 0) return 'function-limit';
+  // Instances beyond those starting that would be needed if every waiting call and this one wanted a slot of its own.
+  const needed = Math.ceil((version.waiting.size + 1) / concurrency) - version.starting;
+  if (needed <= 0) return undefined;
+  if (needed > functionRoom(owner)) return 'function-limit';
+  if (needed > accountRoom(owner)) return 'account-limit';
+  if (needed > memoryRoom(state, memoryMb)) return 'no-capacity';
+  return undefined;
+}
+
+/** How many more calls of this version would be let in right now. */
+export function room(state: SchedulerState, version: VersionState): number {
+  const owner = version.function;
+  if (owner.limit === 0) return 0;
+  if (!version.shape.onDemand) return version.freeSlots;
+  const more = Math.min(functionRoom(owner), accountRoom(owner), memoryRoom(state, version.shape.memoryMb));
+  const slots = (Math.max(more, 0) + version.starting) * version.shape.concurrency;
+  return version.freeSlots + Math.max(0, slots - version.waiting.size);
+}
+
+function functionRoom(owner: FunctionState): number {
+  return owner.limit === undefined ? Number.POSITIVE_INFINITY : owner.limit - owner.instances + owner.idle;
+}
+
+function accountRoom(owner: FunctionState): number {
+  const account = owner.account;
+  if (owner.limit !== undefined) return Number.POSITIVE_INFINITY;
+  return account.limit - account.reserved - account.shared + account.idle.size;
+}
+
+function memoryRoom(state: SchedulerState, memoryMb: number): number {
+  if (state.memoryCapacityMb === undefined) return Number.POSITIVE_INFINITY;
+  const free = state.memoryCapacityMb - state.memoryUsedMb + state.memoryStoppingMb + state.memoryIdleMb;
+  return Math.floor(free / memoryMb);
+}
+
+/**
+ * Starts one instance for the oldest waiting call without a start of its own, making room where it must. Answers `started`,
+ * or what is short: the function's limit, the account's, memory for good (`memory`), or only for now (`later`: memory of
+ * instances that are ending, or too many starts at once).
+ */
+export function tryStart(
+  state: SchedulerState,
+  version: VersionState,
+  now: number,
+): 'started' | 'function' | 'account' | 'memory' | 'later' {
+  const owner = version.function;
+  const { memoryMb } = version.shape;
+  if (state.starting >= state.settings.startsAtOnce) return 'later';
+  if (functionRoom(owner) < 1) return 'function';
+  if (accountRoom(owner) < 1) return 'account';
+  if (memoryRoom(state, memoryMb) < 1) return 'memory';
+  if (owner.limit !== undefined && owner.instances >= owner.limit) evictOfFunction(state, owner);
+  if (owner.limit === undefined && owner.account.shared >= owner.account.limit - owner.account.reserved) {
+    if (owner.account.idle.last !== undefined) end(state, owner.account.idle.last, undefined);
+  }
+  const capacity = state.memoryCapacityMb ?? Number.POSITIVE_INFINITY;
+  while (state.memoryUsedMb - state.memoryStoppingMb + memoryMb > capacity && state.idle.last !== undefined) {
+    end(state, state.idle.last, undefined);
+  }
+  if (state.memoryUsedMb + memoryMb > capacity) return 'later';
+  const cause = nextCause(version);
+  const instance = addInstance(state, version, { id: state.nextInstance++, phase: 'starting', now, cause });
+  state.effects.push({ type: 'start', instance: instance.id, version: version.shape, cause });
+  return 'started';
+}
+
+/** Ends the longest idle instance of the function, whichever version it runs. False when none is idle. */
+export function evictOfFunction(state: SchedulerState, owner: FunctionState): boolean {
+  if (owner.idle === 0) return false;
+  let oldest: InstanceState | undefined;
+  for (const version of owner.versions) {
+    for (const instance of version.free.backwards()) {
+      if (instance.inFlight > 0) continue;
+      if (oldest === undefined || instance.idleSince < oldest.idleSince) oldest = instance;
+      break;
+    }
+  }
+  if (oldest === undefined) return false;
+  end(state, oldest, undefined);
+  return true;
+}
+
+/** The call a start is made for: the waiting calls have their starts in the order of the queue. */
+function nextCause(version: VersionState): number {
+  let skip = version.starting;
+  let cause = 0;
+  for (const request of version.waiting) {
+    cause = request.id;
+    if (skip-- <= 0) break;
+  }
+  return cause;
+}

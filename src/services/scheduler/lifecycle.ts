@@ -1,0 +1,146 @@
+import { smooth } from './demand.ts';
+import { forgetIfDone, InstanceState, type RequestState, type SchedulerState, type VersionState } from './state.ts';
+
+/** Steps in the life of one instance, with every count that depends on them. No decisions here. */
+
+/** A new instance that is being started for `cause`, or one that was found (`ready`). Counts it. */
+export function addInstance(
+  state: SchedulerState,
+  version: VersionState,
+  options: { id: number; phase: 'starting' | 'ready'; now: number; cause: number },
+): InstanceState {
+  const instance = new InstanceState(options.id, version, options.phase, options.now, options.cause);
+  state.instances.set(instance.id, instance);
+  version.instances.pushBack(instance.inVersion);
+  state.memoryUsedMb += version.shape.memoryMb;
+  version.function.instances++;
+  if (version.function.limit === undefined) version.function.account.shared++;
+  if (options.phase === 'starting') {
+    version.starting++;
+    state.starting++;
+  } else {
+    version.ready++;
+    version.freeSlots += version.shape.concurrency;
+  }
+  return instance;
+}
+
+/** A started instance takes calls from now on; its start time is learnt. */
+export function makeReady(state: SchedulerState, instance: InstanceState, now: number): void {
+  const version = instance.version;
+  instance.phase = 'ready';
+  version.starting--;
+  state.starting--;
+  version.ready++;
+  version.startMs = smooth(version.startMs, now - instance.orderedAt);
+  state.startMs = smooth(state.startMs, now - instance.orderedAt);
+  version.freeSlots += version.shape.concurrency;
+  version.failures = 0;
+  version.notBefore = 0;
+  version.capacityRetries = 0;
+}
+
+/** Offers the free slots of a ready instance, in front of all others. */
+export function offer(state: SchedulerState, instance: InstanceState, now: number): void {
+  const version = instance.version;
+  version.free.pushFront(instance.inFree);
+  if (instance.inFlight === 0 && instance.inIdle.list === undefined) enterIdle(state, instance, now);
+}
+
+/** Gives a slot of a ready instance to a call. */
+export function grant(
+  state: SchedulerState,
+  request: RequestState,
+  instance: InstanceState,
+  now: number,
+  start: 'warm' | 'cold' | 'cold-first',
+): void {
+  const version = instance.version;
+  if (instance.inIdle.list !== undefined) leaveIdle(state, instance);
+  instance.inFlight++;
+  instance.used = true;
+  version.freeSlots--;
+  if (version.shape.exclusive || instance.inFlight >= version.shape.concurrency) instance.inFree.unlink();
+  version.lastGrantAt = now;
+  request.instance = instance;
+  request.grantedAt = now;
+  state.effects.push({
+    type: 'grant',
+    request: request.id,
+    instance: instance.id,
+    epoch: state.epoch,
+    cold: start !== 'warm',
+    first: start === 'cold-first',
+  });
+}
+
+function enterIdle(state: SchedulerState, instance: InstanceState, now: number): void {
+  const owner = instance.version.function;
+  instance.idleSince = now;
+  owner.idle++;
+  state.memoryIdleMb += instance.version.shape.memoryMb;
+  state.idle.pushFront(instance.inIdle);
+  if (owner.limit === undefined) owner.account.idle.pushFront(instance.inAccountIdle);
+  // Left where it is while calls come and go: when it fires it looks how long the instance really was idle.
+  if (instance.idleTimer.list === undefined) {
+    state.idleTimers.set(instance.idleTimer, now + instance.version.shape.idleMs);
+  }
+}
+
+function leaveIdle(state: SchedulerState, instance: InstanceState): void {
+  instance.version.function.idle--;
+  state.memoryIdleMb -= instance.version.shape.memoryMb;
+  instance.inIdle.unlink();
+  instance.inAccountIdle.unlink();
+}
+
+/** A ready instance gets no more calls. */
+export function drain(state: SchedulerState, instance: InstanceState): void {
+  if (instance.phase !== 'ready') return;
+  const version = instance.version;
+  const slots = version.shape.exclusive && instance.used ? 0 : version.shape.concurrency - instance.inFlight;
+  version.freeSlots -= slots;
+  version.ready--;
+  instance.inFree.unlink();
+  if (instance.inIdle.list !== undefined) leaveIdle(state, instance);
+  instance.phase = 'draining';
+}
+
+/** Orders the end of an instance and stops counting it. Its calls, if any, fail with it. */
+export function end(state: SchedulerState, instance: InstanceState, kill: 'timeout' | 'killed' | undefined): void {
+  if (instance.phase === 'stopping' || instance.phase === 'gone') return;
+  drain(state, instance);
+  uncount(state, instance);
+  instance.phase = 'stopping';
+  state.memoryStoppingMb += instance.version.shape.memoryMb;
+  if (kill === undefined) state.effects.push({ type: 'stop', instance: instance.id });
+  else state.effects.push({ type: 'kill', instance: instance.id, reason: kill });
+}
+
+/** The instance is no more, from whatever phase. Calls on it may still come back; they change nothing. */
+export function remove(state: SchedulerState, instance: InstanceState): void {
+  const version = instance.version;
+  if (instance.phase === 'starting') {
+    version.starting--;
+    state.starting--;
+    uncount(state, instance);
+  } else if (instance.phase === 'stopping') {
+    state.memoryStoppingMb -= version.shape.memoryMb;
+  } else {
+    drain(state, instance);
+    uncount(state, instance);
+  }
+  instance.phase = 'gone';
+  state.memoryUsedMb -= version.shape.memoryMb;
+  state.idleTimers.clear(instance.idleTimer);
+  instance.inVersion.unlink();
+  state.instances.delete(instance.id);
+  forgetIfDone(state, version);
+}
+
+function uncount(state: SchedulerState, instance: InstanceState): void {
+  const owner = instance.version.function;
+  owner.instances--;
+  if (owner.limit === undefined) owner.account.shared--;
+  state.idleTimers.clear(instance.idleTimer);
+}

@@ -1,0 +1,33 @@
+import type { BackoffPolicy } from '../../core/base/backoff.ts';
+import { LIMITS } from '../../core/domain/limits.ts';
+
+/** What may be tuned about scheduling; everything has a value. */
+export interface SchedulerSettings {
+  /** Most instances of one account, unless an `account-limit` event says otherwise. */
+  readonly instancesPerAccount: number;
+  /** Most starts in progress at once over all functions: the rest wait their turn, function by function. */
+  readonly startsAtOnce: number;
+  /** Most instances of a version whose execution time nobody has measured yet. */
+  readonly startsUnmeasured: number;
+  /** Start time assumed before anything was started, milliseconds. */
+  readonly assumedStartMs: number;
+  /** Length of the window that gives the arrival rate, milliseconds. */
+  readonly windowMs: number;
+  /** Pause before the next start of a version whose last starts failed. */
+  readonly startBackoff: BackoffPolicy;
+  /** A version without a failed start for this long begins the back-off anew, milliseconds. */
+  readonly forgetFailuresMs: number;
+  /** How often a call waits for an idle instance to make room after a node had none, before it is refused. */
+  readonly capacityRetries: number;
+}
+
+export const DEFAULT_SETTINGS: SchedulerSettings = {
+  instancesPerAccount: LIMITS.instancesPerAccount,
+  startsAtOnce: 64,
+  startsUnmeasured: 16,
+  assumedStartMs: 300,
+  windowMs: 1_000,
+  startBackoff: { firstMs: 50, maxMs: 2_000, factor: 2, jitter: 0 },
+  forgetFailuresMs: 30_000,
+  capacityRetries: 3,
+};

@@ -1,0 +1,238 @@
+import { Deadline, DeadlineWheel } from '../../core/base/deadline-wheel.ts';
+import { LinkedList, ListNode } from '../../core/base/linked-list.ts';
+import type { SchedulerEffect, VersionShape } from './events.ts';
+import { DEFAULT_SETTINGS, type SchedulerSettings } from './settings.ts';
+
+/** A call that waits for a slot or holds one. */
+export class RequestState {
+  readonly id: number;
+  readonly version: VersionState;
+  /** Set once granted. */
+  instance: InstanceState | undefined = undefined;
+  grantedAt = 0;
+  /** Its place in the version's queue; made only for calls that wait. */
+  place: ListNode<RequestState> | undefined = undefined;
+
+  constructor(id: number, version: VersionState) {
+    this.id = id;
+    this.version = version;
+  }
+}
+
+/**
+ * starting -> ready -> draining -> stopping -> (gone). `draining` finishes calls and gets no new ones; from `stopping` on the
+ * instance no longer counts against limits, but holds its memory until it has exited.
+ */
+export type InstancePhase = 'starting' | 'ready' | 'draining' | 'stopping' | 'gone';
+
+export class InstanceState {
+  readonly id: number;
+  readonly version: VersionState;
+  phase: InstancePhase;
+  inFlight = 0;
+  /** Slots held by calls of an earlier server; part of `inFlight`. */
+  adoptedBusy = 0;
+  /** An exclusive instance that has had its call. */
+  used = false;
+  idleSince = 0;
+  /** When the start was ordered. */
+  readonly orderedAt: number;
+  /** The call the start is made for; 0 = none. */
+  readonly cause: number;
+  /** How to end once the last call is done; undefined = gently. */
+  killReason: 'timeout' | 'killed' | undefined = undefined;
+  readonly inVersion: ListNode<InstanceState>;
+  readonly inFree: ListNode<InstanceState>;
+  readonly inAccountIdle: ListNode<InstanceState>;
+  readonly inIdle: ListNode<InstanceState>;
+  readonly idleTimer: Deadline<InstanceState>;
+
+  constructor(id: number, version: VersionState, phase: InstancePhase, now: number, cause: number) {
+    this.id = id;
+    this.version = version;
+    this.phase = phase;
+    this.orderedAt = now;
+    this.cause = cause;
+    this.inVersion = new ListNode<InstanceState>(this);
+    this.inFree = new ListNode<InstanceState>(this);
+    this.inAccountIdle = new ListNode<InstanceState>(this);
+    this.inIdle = new ListNode<InstanceState>(this);
+    this.idleTimer = new Deadline<InstanceState>(this);
+  }
+}
+
+export class VersionState {
+  readonly shape: VersionShape;
+  readonly function: FunctionState;
+  /** All that are not gone. */
+  readonly instances = new LinkedList<InstanceState>();
+  /** Ready instances with a free slot, most recently used first. */
+  readonly free = new LinkedList<InstanceState>();
+  readonly waiting = new LinkedList<RequestState>();
+  starting = 0;
+  ready = 0;
+  freeSlots = 0;
+  retired = false;
+  /** Smoothed execution time, ms; 0 = never measured. */
+  execMs = 0;
+  /** Smoothed start time, ms; 0 = never measured. */
+  startMs = 0;
+  lastGrantAt = 0;
+  windowStart = 0;
+  windowCount = 0;
+  previousCount = 0;
+  /** Failed starts in a row. */
+  failures = 0;
+  lastFailureAt = 0;
+  /** No start before this time. */
+  notBefore = 0;
+  capacityRetries = 0;
+  /** In the queue of versions that want to start an instance and cannot: the account's or the global one. */
+  readonly blocked: ListNode<VersionState>;
+  /** When to look at the waiting calls again. */
+  readonly planTimer: Deadline<VersionState>;
+
+  constructor(shape: VersionShape, owner: FunctionState) {
+    this.shape = shape;
+    this.function = owner;
+    this.blocked = new ListNode<VersionState>(this);
+    this.planTimer = new Deadline<VersionState>(this);
+  }
+}
+
+export class FunctionState {
+  readonly key: string;
+  readonly account: AccountState;
+  readonly versions = new Set<VersionState>();
+  /** Reserved concurrency in instances; undefined = shares the account's. */
+  limit: number | undefined = undefined;
+  /** Instances that count against limits: starting, ready, draining. */
+  instances = 0;
+  idle = 0;
+
+  constructor(key: string, account: AccountState) {
+    this.key = key;
+    this.account = account;
+  }
+}
+
+export class AccountState {
+  readonly name: string;
+  limit: number;
+  /** Sum of the functions' reservations: nobody else may use that share. */
+  reserved = 0;
+  /** Counted instances of functions without a reservation. */
+  shared = 0;
+  /** Idle instances of functions without a reservation, least recently used last. */
+  readonly idle = new LinkedList<InstanceState>();
+  /** Versions that wait for room in the account. */
+  readonly blocked = new LinkedList<VersionState>();
+
+  constructor(name: string, limit: number) {
+    this.name = name;
+    this.limit = limit;
+  }
+}
+
+/**
+ * Everything the scheduler knows. Mutated in place by `decide` (one owner); `effects` is one array for the life of the
+ * state: whoever calls `decide` performs and removes what was added.
+ */
+export interface SchedulerState {
+  readonly epoch: number;
+  readonly settings: SchedulerSettings;
+  readonly effects: SchedulerEffect[];
+  readonly versions: Map<string, VersionState>;
+  readonly functions: Map<string, FunctionState>;
+  readonly accounts: Map<string, AccountState>;
+  /** Waiting calls and leases. */
+  readonly requests: Map<number, RequestState>;
+  readonly instances: Map<number, InstanceState>;
+  /** All idle instances, least recently used last. */
+  readonly idle: LinkedList<InstanceState>;
+  /** Versions that wait for room on the nodes or for their turn to start. */
+  readonly blocked: LinkedList<VersionState>;
+  /** Idle instances' ends; coarse. */
+  readonly idleTimers: DeadlineWheel<InstanceState>;
+  /** Looking again at queues; fine. */
+  readonly planTimers: DeadlineWheel<VersionState>;
+  nextInstance: number;
+  starting: number;
+  memoryCapacityMb: number | undefined;
+  /** MB of all instances that have not exited. */
+  memoryUsedMb: number;
+  /** The part of it that `stopping` instances hold. */
+  memoryStoppingMb: number;
+  memoryIdleMb: number;
+  /** Smoothed start time over all versions, ms. */
+  startMs: number;
+}
+
+export function createSchedulerState(options: {
+  epoch: number;
+  now: number;
+  settings?: Partial<SchedulerSettings>;
+}): SchedulerState {
+  const settings = { ...DEFAULT_SETTINGS, ...options.settings };
+  return {
+    epoch: options.epoch,
+    settings,
+    effects: [],
+    versions: new Map(),
+    functions: new Map(),
+    accounts: new Map(),
+    requests: new Map(),
+    instances: new Map(),
+    idle: new LinkedList(),
+    blocked: new LinkedList(),
+    idleTimers: new DeadlineWheel({ granularityMs: 200, buckets: 2_048, now: options.now }),
+    planTimers: new DeadlineWheel({ granularityMs: 5, buckets: 2_048, now: options.now }),
+    nextInstance: 1,
+    starting: 0,
+    memoryCapacityMb: undefined,
+    memoryUsedMb: 0,
+    memoryStoppingMb: 0,
+    memoryIdleMb: 0,
+    startMs: settings.assumedStartMs,
+  };
+}
+
+export function accountState(state: SchedulerState, name: string): AccountState {
+  let account = state.accounts.get(name);
+  if (account === undefined) {
+    account = new AccountState(name, state.settings.instancesPerAccount);
+    state.accounts.set(name, account);
+  }
+  return account;
+}
+
+export function functionState(state: SchedulerState, key: string, account: string): FunctionState {
+  let owner = state.functions.get(key);
+  if (owner === undefined) {
+    owner = new FunctionState(key, accountState(state, account));
+    state.functions.set(key, owner);
+  }
+  return owner;
+}
+
+export function versionState(state: SchedulerState, shape: VersionShape): VersionState {
+  const known = state.versions.get(shape.key);
+  if (known !== undefined) return known;
+  const owner = functionState(state, shape.functionKey, shape.account);
+  const version = new VersionState(shape, owner);
+  state.versions.set(shape.key, version);
+  owner.versions.add(version);
+  return version;
+}
+
+/** Forgets a retired version that nothing refers to any more, and its function when that was its last trace. */
+export function forgetIfDone(state: SchedulerState, version: VersionState): void {
+  if (!version.retired || version.instances.size > 0 || version.waiting.size > 0) return;
+  state.planTimers.clear(version.planTimer);
+  version.blocked.unlink();
+  state.versions.delete(version.shape.key);
+  version.function.versions.delete(version);
+  if (version.function.versions.size === 0 && version.function.limit === undefined) {
+    state.functions.delete(version.function.key);
+  }
+}
