@@ -1,0 +1,57 @@
+import { statSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+
+const SCHEMA_VERSION = 1;
+
+const SCHEMA = `
+  CREATE TABLE entries (key TEXT PRIMARY KEY, value TEXT NOT NULL, revision INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE counter (only INTEGER PRIMARY KEY CHECK (only = 1), revision INTEGER NOT NULL) STRICT;
+  INSERT INTO counter VALUES (1, 0);
+`;
+
+/** From this size of the write-ahead log its pages are moved into the database, after answers have been sent. */
+const CHECKPOINT_BYTES = 4 * 1024 * 1024;
+
+/** Opens (or makes) the database for writing: write-ahead log, every commit synced to the disk. */
+export function openForWriting(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: 5000 });
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0');
+  db.exec('PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -8000');
+  const version = db.prepare('PRAGMA user_version').get()?.['user_version'];
+  if (version === 0) db.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
+  else if (version !== SCHEMA_VERSION) {
+    db.close();
+    throw new Error(
+      `schema version ${String(version)} was written by another release; this one knows ${SCHEMA_VERSION}`,
+    );
+  }
+  return db;
+}
+
+/** A second connection that only reads: it sees a change exactly when its commit is on disk. */
+export function openForReading(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: 5000, readOnly: true });
+  db.exec('PRAGMA cache_size = -8000');
+  return db;
+}
+
+/** Runs `work` as one transaction: all of it is on disk when this returns, or none of it and it throws. */
+export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    db.exec('COMMIT');
+    return result;
+  } catch (error) {
+    // A full disk makes SQLite roll back by itself; then there is nothing left to undo.
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/** Moves the log's pages into the database when it has grown; never waits for readers. */
+export function checkpointIfLarge(db: DatabaseSync, path: string): void {
+  const size = statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  if (size < CHECKPOINT_BYTES) return;
+  db.prepare('PRAGMA wal_checkpoint(PASSIVE)').get();
+}

@@ -1,0 +1,146 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { BatchThread } from '../../core/base/batch-thread.ts';
+import type { Clock } from '../../core/base/clock.ts';
+import { type Disposable, toDisposable } from '../../core/base/disposable.ts';
+import { TidemillError } from '../../core/domain/errors.ts';
+import type {
+  ListOptions,
+  MetadataChange,
+  MetadataEntry,
+  MetadataStore,
+  WriteResult,
+} from '../../core/ports/metadata-store.ts';
+import { openForReading } from './database.ts';
+import { startThread } from './node-thread.ts';
+import type { StoreWrite } from './writer.ts';
+
+export interface MetadataStoreOptions {
+  /** The database file; `-wal` and `-shm` files stand beside it. One store at a time may have it open for writing. */
+  readonly path: string;
+  /** Unused by this adapter: revisions, not times, order its entries. Taken so that all stores open alike. */
+  readonly clock?: Clock;
+}
+
+interface Watcher {
+  readonly prefix: string;
+  readonly listener: (change: MetadataChange) => void;
+}
+
+const KEY = /^[A-Za-z0-9_\-./=]+$/;
+
+/**
+ * The metadata store on SQLite. Writes go to one thread that commits whatever is waiting in one synced transaction; reads
+ * are answered on the caller's thread from a second connection, which sees only what is on disk. Watchers are told before
+ * the promise of the write resolves. Rejects with InternalServerError when the file cannot be opened.
+ */
+export async function openMetadataStore(options: MetadataStoreOptions): Promise<MetadataStore> {
+  const { path } = options;
+  const failure = (message: string) =>
+    new TidemillError('InternalServerError', `the metadata store ${path} failed: ${message}`);
+  const writer = await BatchThread.start<StoreWrite>({
+    thread: startThread('writer', { path }),
+    defer: setImmediate,
+    encode: (calls) => ({ calls }),
+    failure,
+    maxCalls: 1000,
+    maxWeight: 8 * 1024 * 1024,
+  });
+  return new SqliteMetadataStore(writer, openForReading(path), failure);
+}
+
+class SqliteMetadataStore implements MetadataStore {
+  private readonly writer: BatchThread<StoreWrite>;
+  private readonly db: DatabaseSync;
+  private readonly failure: (message: string) => Error;
+  private readonly one: StatementSync;
+  private readonly ascending: StatementSync;
+  private readonly descending: StatementSync;
+  private readonly watchers = new Set<Watcher>();
+
+  constructor(writer: BatchThread<StoreWrite>, db: DatabaseSync, failure: (message: string) => Error) {
+    this.writer = writer;
+    this.db = db;
+    this.failure = failure;
+    this.one = db.prepare('SELECT key, value, revision FROM entries WHERE key = ?');
+    const range = 'SELECT key, value, revision FROM entries WHERE key >= ? AND key < ?';
+    this.ascending = db.prepare(`${range} ORDER BY key LIMIT ?`);
+    this.descending = db.prepare(`${range} ORDER BY key DESC LIMIT ?`);
+  }
+
+  async get(key: string): Promise<MetadataEntry | undefined> {
+    const row = this.reading(() => this.one.get(key));
+    return row === undefined ? undefined : toEntry(row);
+  }
+
+  async list(prefix: string, options: ListOptions = {}): Promise<readonly MetadataEntry[]> {
+    const { after, reverse = false, limit = -1 } = options;
+    // Characters of keys lie between `-` and `z`: `\x7f` stands above every key with the prefix, `\x01` right after a key.
+    let low = prefix;
+    let high = `${prefix}\x7f`;
+    if (after !== undefined && reverse && after < high) high = after;
+    if (after !== undefined && !reverse && after >= low) low = `${after}\x01`;
+    const rows = this.reading(() => (reverse ? this.descending : this.ascending).all(low, high, limit));
+    return rows.map(toEntry);
+  }
+
+  async put(key: string, value: unknown, expect?: number): Promise<WriteResult> {
+    const text = JSON.stringify(value);
+    if (text === undefined) throw new TypeError(`the value of ${key} is not JSON data`);
+    return await this.write({ key, text, expect });
+  }
+
+  async delete(key: string, expect?: number): Promise<WriteResult> {
+    return await this.write({ key, text: undefined, expect });
+  }
+
+  watch(prefix: string, listener: (change: MetadataChange) => void): Disposable {
+    const watcher = { prefix, listener };
+    this.watchers.add(watcher);
+    return toDisposable(() => this.watchers.delete(watcher));
+  }
+
+  async close(): Promise<void> {
+    await this.writer.close();
+    if (this.db.isOpen) this.db.close();
+  }
+
+  private write(write: StoreWrite): Promise<WriteResult> {
+    if (!KEY.test(write.key)) throw new TypeError(`"${write.key}" is not a key: use A-Z a-z 0-9 _ - . / =`);
+    return this.writer.call<WriteResult, WriteResult>(write, write.key.length + (write.text?.length ?? 0), (result) => {
+      if (result.ok && result.revision > 0) this.announce(write, result.revision);
+      return result;
+    });
+  }
+
+  private announce(write: StoreWrite, revision: number): void {
+    const { key, text } = write;
+    let change: MetadataChange | undefined;
+    for (const watcher of this.watchers) {
+      if (!key.startsWith(watcher.prefix)) continue;
+      change ??=
+        text === undefined
+          ? { type: 'delete', key, revision }
+          : { type: 'put', entry: { key, value: JSON.parse(text), revision } };
+      try {
+        watcher.listener(change);
+      } catch (error) {
+        // A bug of the listener: it must be seen, but the write stands and the other watchers are owed the change.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
+  private reading<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      throw this.failure(error instanceof Error ? error.message : String(error));
+    }
+  }
+}
+
+function toEntry(row: Record<string, unknown>): MetadataEntry {
+  return { key: String(row['key']), value: JSON.parse(String(row['value'])), revision: Number(row['revision']) };
+}
