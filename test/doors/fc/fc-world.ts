@@ -1,0 +1,101 @@
+import FcModule, * as FcModels from '@alicloud/fc20230330';
+import type { FunctionView, LayerView } from '../../../src/core/ports/control.ts';
+import type { Control } from '../../../src/core/ports/control.ts';
+import type { Dispatch } from '../../../src/core/ports/dispatch.ts';
+import type { Scheduling } from '../../../src/core/ports/scheduling.ts';
+import type { BlobStore } from '../../../src/core/ports/blob-store.ts';
+import { createFcDoor } from '../../../src/doors/fc/index.ts';
+import { ACCOUNT, CONFIG, doorBasics, partial, serve, type TestServer } from '../door-world.ts';
+
+/** The unmodified SDK and a door whose ports are fakes. */
+export interface FcWorld {
+  readonly server: TestServer;
+  readonly client: FcModule.default;
+  close(): Promise<void>;
+}
+
+export interface Fakes {
+  readonly control?: Partial<Control>;
+  readonly dispatch?: Partial<Dispatch>;
+  readonly scheduling?: Partial<Scheduling>;
+  readonly blobs?: Partial<BlobStore>;
+}
+
+export async function fcWorld(fakes: Fakes, now?: () => number): Promise<FcWorld> {
+  const door = createFcDoor({
+    ...doorBasics(now),
+    control: partial<Control>('control', fakes.control ?? {}),
+    dispatch: partial<Dispatch>('dispatch', fakes.dispatch ?? {}),
+    scheduling: partial<Scheduling>('scheduling', fakes.scheduling ?? {}),
+    blobs: partial<BlobStore>('blobs', fakes.blobs ?? {}),
+    publicUrl: () => server.url,
+    triggerUrls: (prefix) => ({
+      internet: `${server.url}/~${prefix}`,
+      intranet: `http://${prefix}.local.fcapp.localhost`,
+    }),
+    linkSecret: Buffer.alloc(32, 7),
+  });
+  const server: TestServer = await serve(door.handle);
+  return { server, client: sdk(server.host), close: () => server.close() };
+}
+
+export function sdk(host: string, keys = { accessKeyId: 'AKTEST', accessKeySecret: 'SKTEST' }): FcModule.default {
+  const Client = FcModule.default;
+  const config = {
+    ...keys,
+    endpoint: host,
+    protocol: 'http',
+    regionId: 'local',
+    readTimeout: 30_000,
+    connectTimeout: 30_000,
+  };
+  return new Client(config as ConstructorParameters<typeof Client>[0]);
+}
+
+export { FcModels };
+
+const T0 = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
+
+export function viewOf(rest: Partial<FunctionView> = {}): FunctionView {
+  const code = { digest: 'ab'.repeat(32), checksum: '11051210869376104954', size: 321 };
+  return {
+    record: {
+      account: ACCOUNT,
+      name: 'f',
+      functionId: '6f9619ff-8b86-4d01-b42d-00cf4fc964ff',
+      config: CONFIG,
+      code,
+      tags: [{ key: 'team', value: 'a' }],
+      createdTime: T0,
+      lastModifiedTime: T0,
+      generation: 1,
+      lastVersionId: 0,
+      lastPublishedGeneration: 0,
+    },
+    functionArn: `acs:fc:local:${ACCOUNT}:functions/f`,
+    versionId: 'LATEST',
+    config: { ...CONFIG, layers: ['acs:fc:local:1:layers/L/versions/1'] },
+    code,
+    createdTime: T0,
+    lastModifiedTime: T0,
+    layers: [{ arn: 'acs:fc:local:1:layers/L/versions/1', size: 5 }],
+    ...rest,
+  };
+}
+
+export function layerOf(version: number): LayerView {
+  return {
+    arn: `acs:fc:local:${ACCOUNT}:layers/L/versions/${version}`,
+    record: {
+      account: ACCOUNT,
+      layerName: 'L',
+      version,
+      code: { digest: 'cd'.repeat(32), checksum: '7', size: 9 },
+      compatibleRuntime: ['nodejs20'],
+      description: 'd',
+      license: 'MIT',
+      public: false,
+      createdTime: T0,
+    },
+  };
+}
