@@ -5,7 +5,7 @@ import { type Attach, FRAME, type Hello } from '../../core/protocol/runtime-fram
 import { FrameConnection, type FrameConnectionOwner } from './frame-connection.ts';
 
 /** A runtime answers ATTACH from its event loop; one that does not within this time is not alive. */
-const HELLO_TIMEOUT_MS = 10_000;
+const HELLO_TIMEOUT_MS = 30_000;
 
 interface EarlyFrame {
   readonly type: number;

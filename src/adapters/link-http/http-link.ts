@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { type Dispatcher, Pool } from 'undici';
 import type { HttpCall } from '../../core/domain/invocation.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
@@ -103,7 +104,8 @@ export class HttpLink implements InstanceLink {
       method: exchange.method as Dispatcher.HttpMethod,
       path: exchange.path,
       headers: exchange.headers,
-      body: exchange.body as Dispatcher.RequestOptions['body'],
+      // undici takes any async iterable; its types name streams only.
+      body: exchange.body as Readable | Uint8Array | null,
       signal,
       responseHeaders: 'raw',
     });
