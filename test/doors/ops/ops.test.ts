@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict';
+import { request } from 'node:http';
+import { after, before, test } from 'node:test';
+import { Emitter } from '../../../src/core/base/emitter.ts';
+import { TidemillError } from '../../../src/core/domain/errors.ts';
+import type { Fact, InvocationSettled, OutputWritten } from '../../../src/core/domain/fact.ts';
+import type { Dispatch } from '../../../src/core/ports/dispatch.ts';
+import type { FactLog } from '../../../src/core/ports/fact-log.ts';
+import type { EventQueue } from '../../../src/core/ports/event-queue.ts';
+import type { Scheduling } from '../../../src/core/ports/scheduling.ts';
+import { InstanceStartError, type NodePool } from '../../../src/core/ports/node-pool.ts';
+import { createOpsDoor, type OpsDoor } from '../../../src/doors/ops/index.ts';
+import { ACCOUNT, doorBasics, partial, serve, targetOf, type TestServer } from '../door-world.ts';
+import { signedHeaders } from '../signing.ts';
+
+let server: TestServer;
+let door: OpsDoor;
+let warm: Dispatch['warm'];
+const facts: Fact[] = [];
+const announced = new Emitter<Fact>();
+
+const BASE = { at: 1000, account: ACCOUNT, functionName: 'f' };
+const output = (text: string, rest: Partial<OutputWritten> = {}): OutputWritten => ({
+  ...BASE,
+  type: 'output-written',
+  requestId: 'r1',
+  instanceId: 'c-1',
+  versionId: 'LATEST',
+  text,
+  ...rest,
+});
+const settled = (rest: Partial<InvocationSettled> = {}): InvocationSettled => ({
+  ...BASE,
+  type: 'invocation-settled',
+  requestId: 'r1',
+  qualifier: 'LATEST',
+  versionId: 'LATEST',
+  instanceId: 'c-1',
+  invocation: 'sync',
+  status: 200,
+  durationMs: 7,
+  billedMs: 7,
+  memorySizeMb: 512,
+  maxMemoryMb: 30,
+  timings: { queuedMs: 0, sandboxMs: 0, runtimeMs: 0, codeMs: 0, initializerMs: 0, handlerMs: 7, cold: false },
+  ...rest,
+});
+
+function append(fact: Fact): void {
+  facts.push(fact);
+  announced.emit(fact);
+}
+
+const log = partial<FactLog>('facts', {
+  subscribe: (listener) => announced.subscribe(listener),
+  latest: async ({ limit, types, requestId, since }) => ({
+    facts: facts
+      .filter((fact) => types === undefined || types.includes(fact.type))
+      .filter((fact) => requestId === undefined || ('requestId' in fact && fact.requestId === requestId))
+      .filter((fact) => since === undefined || fact.at >= since)
+      .slice(-limit),
+    cursor: String(facts.length),
+  }),
+  read: async ({ after: cursor, limit }) => {
+    const from = Number(cursor);
+    const page = facts.slice(from, from + limit);
+    return { facts: page, cursor: String(from + page.length) };
+  },
+});
+
+before(async () => {
+  door = createOpsDoor({
+    ...doorBasics(),
+    dispatch: partial<Dispatch>('dispatch', {
+      resolve: async (_account, name) => {
+        if (name !== 'f') throw new TidemillError('FunctionNotFound', `function '${name}' does not exist`);
+        return targetOf('nodejs20');
+      },
+      warm: (target) => warm(target),
+    }),
+    scheduling: partial<Scheduling>('scheduling', { instances: () => [] }),
+    facts: log,
+    nodes: partial<NodePool>('nodes', {
+      nodes: () => [{ nodeId: 'n1', zone: 'z', cpu: 2, memoryMb: 100, memoryUsedMb: 1, instances: 3 }],
+    }),
+    queue: partial<EventQueue>('queue', {
+      depth: async () => ({ waiting: 4, leased: 1, oldestAcceptedAt: undefined }),
+    }),
+    version: '0.1.0',
+  });
+  server = await serve(door.handle);
+});
+after(() => {
+  door.dispose();
+  return server.close();
+});
+
+function headersFor(method: string, path: string, query = ''): Record<string, string> {
+  const { host: _host, ...headers } = signedHeaders({ host: server.host, method, path, query });
+  return headers;
+}
+
+async function call(method: string, path: string, query = ''): Promise<Response> {
+  const url = `${server.url}${path}${query === '' ? '' : `?${query}`}`;
+  return fetch(url, { method, headers: headersFor(method, path, query) });
+}
+
+test('health and metrics need no signature here, everything else does', async () => {
+  assert.deepEqual(await (await fetch(`${server.url}/tidemill/v1/health`)).json(), { ok: true, version: '0.1.0' });
+  assert.equal((await fetch(`${server.url}/tidemill/v1/metrics`)).status, 200);
+  assert.equal((await fetch(`${server.url}/tidemill/v1/functions/f/instances`)).status, 403);
+  assert.equal((await call('GET', '/tidemill/v1/functions/f/instances')).status, 200);
+  assert.equal((await call('GET', '/tidemill/v1/functions/nope/instances')).status, 404);
+  assert.equal((await call('GET', '/tidemill/v1/else')).status, 400);
+});
+
+test('metrics fold facts', async () => {
+  append(settled({ durationMs: 7, timings: { ...settled().timings, cold: true } }));
+  append(settled({ durationMs: 700, invocation: 'async', errorType: 'UnhandledInvocationError' }));
+  append(settled({ functionName: 'quo"te', status: 429 }));
+  const text = await (await fetch(`${server.url}/tidemill/v1/metrics`)).text();
+  const label = `account="${ACCOUNT}",function="f"`;
+  for (const line of [
+    `tidemill_invocations_total{${label},type="sync"} 1`,
+    `tidemill_invocations_total{${label},type="async"} 1`,
+    `tidemill_invocation_errors_total{${label},code="UnhandledInvocationError"} 1`,
+    `tidemill_invocation_errors_total{account="${ACCOUNT}",function="quo\\"te",code="429"} 1`,
+    `tidemill_cold_starts_total{${label}} 1`,
+    'tidemill_invocation_duration_seconds_bucket{le="0.01"} 2',
+    'tidemill_invocation_duration_seconds_bucket{le="1"} 3',
+    'tidemill_invocation_duration_seconds_count 3',
+    'tidemill_instances{node="n1",zone="z"} 3',
+    'tidemill_queue_depth{state="waiting"} 4',
+  ]) {
+    assert.ok(text.split('\n').includes(line), `${line}\nis not in\n${text}`);
+  }
+});
+
+test('logs: newest facts as NDJSON, filtered', async () => {
+  facts.length = 0;
+  for (let i = 0; i < 5; i++) append(output(`line ${i}`, { at: 1000 + i, requestId: `r${i}` }));
+  const lines = async (query: string): Promise<string[]> => {
+    const res = await call('GET', '/tidemill/v1/functions/f/logs', query);
+    assert.equal(res.headers.get('content-type'), 'application/x-ndjson');
+    return (await res.text())
+      .trimEnd()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as OutputWritten).text);
+  };
+  assert.deepEqual(await lines('limit=2'), ['line 3', 'line 4']);
+  assert.deepEqual(await lines('requestId=r1'), ['line 1']);
+  assert.deepEqual(await lines('since=1003'), ['line 3', 'line 4']);
+  assert.equal((await call('GET', '/tidemill/v1/functions/f/logs', 'limit=x')).status, 400);
+  assert.equal((await call('GET', '/tidemill/v1/functions/f/logs', 'colour=x')).status, 400);
+});
+
+test('follow stays open, gives every fact once, and lets go when the client leaves', async () => {
+  facts.length = 0;
+  append(output('before'));
+  const listeners = announced.size;
+  const path = '/tidemill/v1/functions/f/logs';
+  const got: string[] = [];
+  const closed = new Promise<void>((resolve, reject) => {
+    const req = request(
+      `${server.url}${path}?follow=true`,
+      { headers: headersFor('GET', path, 'follow=true') },
+      (res) => {
+        res.setEncoding('utf8');
+        let rest = '';
+        res.on('data', (chunk: string) => {
+          const lines = (rest + chunk).split('\n');
+          rest = lines.pop() ?? '';
+          for (const line of lines) got.push((JSON.parse(line) as OutputWritten).text);
+          if (got.length === 1) {
+            append(output('one'));
+            append(output('other function', { functionName: 'g' }));
+          }
+          if (got.includes('one') && facts.length < 4) append(output('two'));
+          if (got.at(-1) === 'two') req.destroy();
+        });
+        res.on('error', () => resolve());
+      },
+    );
+    req.on('error', reject).end();
+  });
+  await closed;
+  assert.deepEqual(
+    got.filter((text) => text !== 'other function'),
+    ['before', 'one', 'two'],
+  );
+  while (announced.size > listeners) await new Promise((resolve) => setImmediate(resolve));
+});
+
+test('invocations and warm', async () => {
+  facts.length = 0;
+  append(output('x'));
+  append(settled({ requestId: 'r9' }));
+  const { invocations } = (await (await call('GET', '/tidemill/v1/functions/f/invocations')).json()) as {
+    invocations: Fact[];
+  };
+  assert.deepEqual(
+    invocations.map((fact) => 'requestId' in fact && fact.requestId),
+    ['r9'],
+  );
+  warm = async () => ({ instanceId: 'c-7', startLog: 'hello' });
+  assert.deepEqual(await (await call('POST', '/tidemill/v1/functions/f/warm')).json(), {
+    ok: true,
+    instanceId: 'c-7',
+    startLog: 'hello',
+  });
+  warm = async () => {
+    throw new InstanceStartError({
+      kind: 'load',
+      message: 'no',
+      payload: '{"errorMessage":"bad","errorType":"SyntaxError"}',
+      startLog: 'l',
+    });
+  };
+  assert.deepEqual(await (await call('POST', '/tidemill/v1/functions/f/warm')).json(), {
+    ok: false,
+    kind: 'load',
+    message: 'no',
+    startLog: 'l',
+    error: { errorMessage: 'bad', errorType: 'SyntaxError' },
+  });
+});
