@@ -112,6 +112,8 @@ export interface FunctionRecord {
   };
   /** PutConcurrencyConfig; undefined = not set. 0 refuses every invocation. */
   readonly reservedConcurrency?: number;
+  /** A label of the caller's, given back and usable as a list filter; it has no other effect. */
+  readonly resourceGroupId?: string;
 }
 
 /** An immutable snapshot of code and configuration. */
