@@ -1,0 +1,40 @@
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SandboxParts } from './parts.ts';
+import { detach } from './syscalls.ts';
+
+/** Host folders whose mounts a sandbox sees: below one mount of their own, so that nothing else travels with them. */
+export function mountFolders(folder: string): { readonly shared: string; readonly code: string; readonly opt: string } {
+  const shared = join(folder, 'm');
+  return { shared, code: join(shared, 'code'), opt: join(shared, 'opt') };
+}
+
+/**
+ * Takes away everything a sandbox may have left, whatever state it was in: processes, control groups, mounts, disk,
+ * network, the OCI runtime's state, files; its record last, so that an interrupted removal is found and repeated.
+ */
+export async function removeRemains(parts: SandboxParts, id: string): Promise<void> {
+  const record = parts.records.read(id);
+  const folder = parts.records.folderOf(id);
+  if (record?.phase === 'making') killStarter(folder);
+  await parts.cgroups.remove(id);
+  const mounts = mountFolders(folder);
+  for (const path of [mounts.code, mounts.opt, mounts.shared]) detach(path);
+  if (record?.slot !== undefined) parts.slots.remove(record.slot);
+  if (record?.disk !== undefined) await parts.disks.remove(record.disk);
+  rmSync(join(parts.stateDir, id), { recursive: true, force: true });
+  parts.records.remove(id);
+}
+
+/** Ends a runtime command that is still starting this bundle: it could make processes after we have looked. */
+function killStarter(bundle: string): void {
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const args = readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0');
+      if (args.includes(bundle) && args.includes('--bundle')) process.kill(Number(entry), 'SIGKILL');
+    } catch {
+      // The process ended while we looked.
+    }
+  }
+}
