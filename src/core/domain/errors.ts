@@ -55,6 +55,7 @@ export const ERRORS = {
     'Initiate a new multipart upload: this one was completed, aborted or never existed.',
   ),
   BucketAlreadyExists: row('caller', 409, 'Choose another bucket name: this one belongs to somebody else.'),
+  FileAlreadyExists: row('caller', 409, 'Choose another key, or allow the object to be replaced.'),
   BucketNotEmpty: row('caller', 409, 'Delete the objects in the bucket and abort its multipart uploads first.'),
   InvalidBucketName: row('caller', 400, 'Use 3 to 63 lower-case letters, digits, dots and hyphens.'),
   InvalidObjectName: row('caller', 400, 'Use 1 to 1023 bytes of UTF-8 without the character U+0000.'),

@@ -1,4 +1,3 @@
-import { validateHeaderValue } from 'node:http';
 import { TidemillError } from '../../core/domain/errors.ts';
 import type { ObjectHeaders, ObjectInfo } from '../../core/ports/object-store.ts';
 import { type Dialect, headerPrefix } from './dialect.ts';
@@ -71,10 +70,6 @@ export function responseOverrides(request: ObjectsRequest): Record<string, strin
 /** Unicode text as header bytes. */
 export function toHeaderValue(what: string, text: string): string {
   const value = Buffer.from(text, 'utf8').toString('latin1');
-  try {
-    validateHeaderValue(what, value);
-    return value;
-  } catch {
-    throw new TidemillError('InvalidArgument', `${what} has characters that a header cannot hold`);
-  }
+  if (/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) return value;
+  throw new TidemillError('InvalidArgument', `${what} has characters that a header cannot hold`);
 }

@@ -22,7 +22,7 @@ function toMarkup(content: Content): string {
 
 /** Characters that XML cannot carry, or would change, become character references, as both vendors write them. */
 function escapeXml(text: string): string {
-  return text.replace(/[&<>"\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\ufffe\uffff]/g, (c) => {
+  return text.replace(/[&<>"]|[^ -~\u00a0-\u2027\u2029-\ufffd]/g, (c) => {
     if (c === '&') return '&amp;';
     if (c === '<') return '&lt;';
     if (c === '>') return '&gt;';

@@ -1,0 +1,113 @@
+import { Agent, type AgentOptions } from 'node:http';
+import type { LookupFunction } from 'node:net';
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import OSS from 'ali-oss';
+
+/** Where the tests go: a running server by TIDEMILL_OBJECTS_ENDPOINT and keys, else a door of this process. */
+export interface Endpoint {
+  readonly url: URL;
+  readonly accessKeyId: string;
+  readonly accessKeySecret: string;
+  readonly region: string;
+  readonly temporary: { readonly id: string; readonly secret: string; readonly token: string } | undefined;
+  stop(): Promise<void>;
+}
+
+export async function openEndpoint(): Promise<Endpoint> {
+  const external = process.env['TIDEMILL_OBJECTS_ENDPOINT'];
+  if (external !== undefined) {
+    return {
+      url: new URL(external),
+      accessKeyId: process.env['TIDEMILL_ACCESS_KEY_ID'] ?? '',
+      accessKeySecret: process.env['TIDEMILL_ACCESS_KEY_SECRET'] ?? '',
+      region: process.env['TIDEMILL_REGION'] ?? 'local',
+      temporary: undefined,
+      stop: async () => undefined,
+    };
+  }
+  const { ROOT, startInProcess, TEMPORARY } = await import('./in-process.ts');
+  const { endpoint, stop } = await startInProcess();
+  return {
+    url: new URL(endpoint),
+    accessKeyId: ROOT.id,
+    accessKeySecret: ROOT.secret,
+    region: 'local',
+    temporary: TEMPORARY,
+    stop,
+  };
+}
+
+/** `*.localhost` means this machine, also where the resolver of the host does not know that. */
+const lookup: LookupFunction = (_name, options, callback) => {
+  if (options.all === true) callback(null, [{ address: '127.0.0.1', family: 4 }]);
+  else callback(null, '127.0.0.1', 4);
+};
+
+export function loopbackAgent(): Agent {
+  return new Agent({ keepAlive: true, lookup } as AgentOptions);
+}
+
+/** How a client names the bucket. */
+export type Style = 'path' | 'virtual' | 'ip';
+export const STYLES: readonly Style[] = ['path', 'virtual', 'ip'];
+
+export interface OssVariant {
+  readonly style: Style;
+  readonly v4: boolean;
+}
+
+/** The real ali-oss. `path`: sldEnable; `virtual`: bucket.oss.localhost; `ip`: its plain use with an IP endpoint. */
+export function ossClient(endpoint: Endpoint, variant: OssVariant, options: Partial<OSS.Options> = {}): OSS {
+  const host = variant.style === 'virtual' ? `oss.localhost:${endpoint.url.port}` : endpoint.url.host;
+  const settings: OSS.Options & { authorizationV4: boolean; sldEnable: boolean } = {
+    accessKeyId: endpoint.accessKeyId,
+    accessKeySecret: endpoint.accessKeySecret,
+    region: `oss-${endpoint.region}`,
+    endpoint: `http://${host}`,
+    sldEnable: variant.style === 'path',
+    authorizationV4: variant.v4,
+    agent: loopbackAgent(),
+    ...options,
+  } as OSS.Options & { authorizationV4: boolean; sldEnable: boolean };
+  return new OSS(settings);
+}
+
+/** The real AWS SDK. */
+export function s3Client(endpoint: Endpoint, style: 'path' | 'virtual', options: S3ClientConfig = {}): S3Client {
+  const host = style === 'virtual' ? `s3.localhost:${endpoint.url.port}` : endpoint.url.host;
+  return new S3Client({
+    endpoint: `http://${host}`,
+    region: endpoint.region,
+    forcePathStyle: style === 'path',
+    credentials: { accessKeyId: endpoint.accessKeyId, secretAccessKey: endpoint.accessKeySecret },
+    requestHandler: { httpAgent: loopbackAgent() },
+    maxAttempts: 1,
+    ...options,
+  });
+}
+
+let counter = 0;
+
+/** A bucket name that no other test uses, also on a server that keeps its data. */
+export function newBucketName(): string {
+  counter += 1;
+  return `conf-${process.pid}-${Date.now().toString(36)}-${counter}`;
+}
+
+/** Keys that names, URLs and XML like to mangle. */
+export const ODD_KEYS: readonly string[] = [
+  'plain.txt',
+  'a/b/c.txt',
+  'with space.txt',
+  'plus+plus.txt',
+  'percent%41%2F%.txt',
+  'ünïcödé/文件/😀.txt',
+  'query?a=b&c=d#hash.txt',
+  `quotes'"<>&;.txt`,
+  '../../etc/passwd',
+  './dot/../dots//double//slashes',
+  "brackets[]{}()!*'~^|`$,:@=.txt",
+  'trailing/',
+  'back\\slash\\..\\x',
+  'é'.normalize('NFD'),
+];

@@ -1,0 +1,82 @@
+import { DatabaseSync } from 'node:sqlite';
+
+/**
+ * A `body` is the bytes of an object or of a part: pieces in order, each naming a content file. Bodies of copies share
+ * content files; a content file without a piece is garbage. `event` is the outbox: rows appear in the transaction of the
+ * change they tell of.
+ */
+const TABLES = `
+CREATE TABLE IF NOT EXISTS bucket (
+  name TEXT PRIMARY KEY,
+  account TEXT NOT NULL,
+  acl TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS body (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  size INTEGER NOT NULL,
+  etag TEXT NOT NULL,
+  crc64 TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS piece (
+  body INTEGER NOT NULL,
+  ordinal INTEGER NOT NULL,
+  content TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  PRIMARY KEY (body, ordinal)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS piece_content ON piece (content);
+CREATE TABLE IF NOT EXISTS object (
+  bucket TEXT NOT NULL,
+  key TEXT NOT NULL,
+  body INTEGER NOT NULL,
+  content_type TEXT NOT NULL,
+  system_headers TEXT NOT NULL,
+  user_meta TEXT NOT NULL,
+  last_modified INTEGER NOT NULL,
+  PRIMARY KEY (bucket, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS upload (
+  id TEXT PRIMARY KEY,
+  bucket TEXT NOT NULL,
+  key TEXT NOT NULL,
+  content_type TEXT NOT NULL,
+  system_headers TEXT NOT NULL,
+  user_meta TEXT NOT NULL,
+  initiated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS upload_key ON upload (bucket, key, id);
+CREATE TABLE IF NOT EXISTS part (
+  upload TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  body INTEGER NOT NULL,
+  last_modified INTEGER NOT NULL,
+  PRIMARY KEY (upload, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS event (
+  sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+  at INTEGER NOT NULL,
+  data TEXT NOT NULL
+) STRICT;
+`;
+
+/** Opens the metadata of the object store; every commit is on disk when it returns. */
+export function openDatabase(path: string): DatabaseSync {
+  const database = new DatabaseSync(path);
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;');
+  database.exec(TABLES);
+  return database;
+}
+
+/** Runs `work` in one transaction; an exception rolls it back. `work` must be synchronous. */
+export function transaction<T>(database: DatabaseSync, work: () => T): T {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    database.exec('COMMIT');
+    return result;
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+}
