@@ -1,0 +1,62 @@
+#!/bin/sh
+# All set-up, from a bare clone to a built Tidemill: npm packages, system packages, function runtimes, compiled code.
+# Safe to run again at any time: what is in place is left alone. Prints one line for each thing it does.
+#   TIDEMILL_SETUP_NO_APT=1   never touch system packages, only say what is missing
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+
+say() { echo "set-up: $*"; }
+fail() { echo "set-up: $*" >&2; exit 1; }
+
+command -v node >/dev/null || fail "Node.js is missing. Install Node 20 or newer with npm, then run this again."
+[ "$(node -p 'parseInt(process.versions.node) >= 20')" = true ] || fail "Node $(node -v) is too old: 20 or newer is needed to install (Tidemill brings its own for running)."
+
+# -- npm packages, again whenever the lock file is not the one that was installed
+installed=$root/node_modules/.tidemill-lock
+if ! cmp -s package-lock.json "$installed" 2>/dev/null; then
+  say "installing npm packages"
+  npm ci --no-audit --no-fund --loglevel=error
+  cp package-lock.json "$installed"
+fi
+
+# -- function runtimes: Node versions that functions may ask for, each in a prefix of its own
+case $(uname -s)-$(uname -m) in
+  Linux-x86_64 | Linux-aarch64)
+    for version in 20 22 24; do
+      prefix=$root/runtimes/node/versions/$version
+      if ! cmp -s "$prefix/package-lock.json" "$prefix/node_modules/.tidemill-lock" 2>/dev/null; then
+        say "installing the nodejs$version runtime"
+        (cd "$prefix" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error && cp package-lock.json node_modules/.tidemill-lock)
+      fi
+    done ;;
+esac
+
+# -- system packages: command, package, what for
+missing=
+need() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ] || missing="$missing $2"; }
+command -v crun >/dev/null 2>&1 || need runc runc # the OCI runtime that makes the sandbox
+need ip iproute2         # network of the sandboxes
+need nft nftables        # firewall of the sandboxes
+need mkfs.ext4 e2fsprogs # private /tmp of the configured size
+[ -x /usr/bin/python3 ] || missing="$missing python3" # python3.x runtimes
+need ffmpeg ffmpeg       # examples/video-transcode
+if [ -n "$missing" ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && [ -z "${TIDEMILL_SETUP_NO_APT:-}" ]; then
+    say "installing system packages:$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    # shellcheck disable=SC2086 # a list of words on purpose
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null
+  else
+    say "these system packages are missing and cannot be installed from here (needs root and apt):$missing"
+    say "install them with your package manager; 'tidemill doctor' says what works without them"
+  fi
+fi
+
+# -- compiled code, again whenever a source is newer
+if [ ! -e dist/.built ] || [ -n "$(find src tsconfig.json tsconfig.build.json -newer dist/.built -print -quit)" ]; then
+  say "building"
+  sh tools/with-node.sh tools/build.mjs
+  touch dist/.built
+fi
