@@ -1,0 +1,63 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+type Handler = (req: IncomingMessage, res: ServerResponse) => void;
+
+/** One HTTP server on an inherited socket. */
+export interface HttpListener {
+  readonly port: number;
+  /** Stops accepting, lets what runs finish for `graceMs`, then cuts. */
+  drain(graceMs: number): Promise<void>;
+}
+
+export interface ListenerOptions {
+  readonly descriptor: number;
+  readonly handle: Handler;
+  readonly checkContinue?: Handler;
+}
+
+/** Node's own head limit stands above ours (8 KB), so that ours answers in the dialect's shape. */
+const MAX_HEADER_BYTES = 32 * 1024;
+/** A client gets this long for its headers; bodies may take as long as they move. */
+const HEADERS_TIMEOUT_MS = 30_000;
+
+/** Accepts on a listening descriptor that the supervisor keeps open over restarts. */
+export async function listenOn(options: ListenerOptions): Promise<HttpListener> {
+  const server = createServer({
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: 0,
+    keepAliveTimeout: 65_000,
+    noDelay: true,
+  });
+  server.on('request', options.handle);
+  if (options.checkContinue !== undefined) server.on('checkContinue', options.checkContinue);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy();
+    const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+    const body = JSON.stringify({
+      RequestId: '',
+      Code: 'InvalidArgument',
+      Message: tooLarge ? 'the request headers are larger than 8192 bytes' : 'the request is not valid HTTP/1.1',
+    });
+    socket.end(
+      `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+    );
+    return undefined;
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ fd: options.descriptor }, resolve);
+  });
+  return { port: (server.address() as AddressInfo).port, drain: (graceMs) => drain(server, graceMs) };
+}
+
+async function drain(server: Server, graceMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+  const sweep = setInterval(() => server.closeIdleConnections(), 50);
+  await closed;
+  clearTimeout(cut);
+  clearInterval(sweep);
+}

@@ -1,0 +1,48 @@
+import { parseArgs } from 'node:util';
+
+/** What the server process is told by whoever starts it (normally `tidemill up`). Secrets come from the installation file. */
+export interface ServerSettings {
+  /** The data folder, absolute. */
+  readonly data: string;
+  /** Where agent.sock lies. */
+  readonly runDir: string;
+  /** Inherited listening sockets: the API's and the object store's. */
+  readonly apiDescriptor: number;
+  readonly objectsDescriptor: number;
+  /** Host as clients write it, e.g. `127.0.0.1`. */
+  readonly host: string;
+  /** Own domain for trigger hosts, if any. */
+  readonly domain: string | undefined;
+  /** Root of the installed package: tells where the function runtimes are. */
+  readonly packageRoot: string;
+}
+
+/** Reads the command line of the server process; throws on anything missing or unknown. */
+export function readSettings(args: readonly string[]): ServerSettings {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      data: { type: 'string' },
+      'run-dir': { type: 'string' },
+      'api-fd': { type: 'string' },
+      'objects-fd': { type: 'string' },
+      host: { type: 'string' },
+      domain: { type: 'string' },
+      'package-root': { type: 'string' },
+    },
+  });
+  const required = (name: keyof typeof values): string => {
+    const value = values[name];
+    if (value === undefined) throw new Error(`the server needs --${name}`);
+    return value;
+  };
+  return {
+    data: required('data'),
+    runDir: required('run-dir'),
+    apiDescriptor: Number(required('api-fd')),
+    objectsDescriptor: Number(required('objects-fd')),
+    host: required('host'),
+    domain: values.domain,
+    packageRoot: required('package-root'),
+  };
+}
