@@ -12,10 +12,10 @@ export interface Lease {
   /** Output of the start that this lease waited for; empty for a warm one. */
   readonly startLog: string;
   /**
-   * Gives the slot back. `ok`: reuse the instance. `broken`: its link failed, it is going away. `kill`: the call ran out of
-   * time or its caller left while it ran, the instance must be replaced.
+   * Gives the slot back. `ok`: reuse the instance. `broken`: its link failed, it is going away. `timeout`, `kill`: the call
+   * ran out of time, or its caller left while it ran: the instance must be replaced (other calls on it finish first).
    */
-  release(outcome: 'ok' | 'broken' | 'kill'): void;
+  release(outcome: 'ok' | 'broken' | 'kill' | 'timeout'): void;
 }
 
 export interface InstanceView {
@@ -38,6 +38,13 @@ export interface Scheduling {
    * ResourceThrottled) when a limit forbids waiting, or with the signal's reason.
    */
   acquire(spec: VersionSpec, requestId: string, signal: AbortSignal): Promise<Lease>;
+  /** The warm path: a lease when a slot is free this instant, without a promise; undefined = use `acquire`. */
+  acquireNow(spec: VersionSpec, requestId: string): Lease | undefined;
+  /**
+   * How many more calls of this version would be let in right now, new instances included; 0 = the next would be refused.
+   * For those who can hold work back (async events) instead of having it refused.
+   */
+  room(spec: VersionSpec): number;
   /** How many more calls of this version could run right now without a new instance. */
   freeSlots(versionKey: string): number;
   instances(account: string, functionName: string): readonly InstanceView[];

@@ -1,0 +1,2 @@
+export { createScheduling, type SchedulingDeps } from './scheduling.ts';
+export type { SchedulerSettings } from './settings.ts';

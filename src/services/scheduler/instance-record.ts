@@ -1,0 +1,31 @@
+import type { InstanceExit } from '../../core/domain/instance.ts';
+import type { VersionSpec } from '../../core/domain/version-spec.ts';
+import type { InstanceLink } from '../../core/ports/instance-link.ts';
+import type { StartedInstance } from '../../core/ports/node-pool.ts';
+
+/** The outside of an instance that the core knows by number. */
+export class InstanceRecord {
+  readonly number: number;
+  readonly instanceId: string;
+  readonly spec: VersionSpec;
+  readonly createdAt: number;
+  link: InstanceLink | undefined = undefined;
+  started: StartedInstance | undefined = undefined;
+  /** Set when the instance ended while its start was still going on. */
+  exit: InstanceExit | undefined = undefined;
+  memoryPeakBytes = 0;
+
+  constructor(number: number, instanceId: string, spec: VersionSpec, createdAt: number) {
+    this.number = number;
+    this.instanceId = instanceId;
+    this.spec = spec;
+    this.createdAt = createdAt;
+  }
+}
+
+/** A running instance: its link is made. */
+export type LinkedRecord = InstanceRecord & { link: InstanceLink };
+
+export function isLinked(record: InstanceRecord | undefined): record is LinkedRecord {
+  return record?.link !== undefined;
+}

@@ -1,0 +1,123 @@
+import { LIMITS } from '../../core/domain/limits.ts';
+import type { VersionSpec } from '../../core/domain/version-spec.ts';
+import type { Catalog } from '../../core/ports/catalog.ts';
+import type { SchedulerEvent, VersionShape } from './events.ts';
+
+export interface KnownVersion {
+  readonly spec: VersionSpec;
+  readonly shape: VersionShape;
+}
+
+interface KnownFunction {
+  readonly account: string;
+  readonly name: string;
+  readonly keys: Set<string>;
+  reserved: number | undefined;
+  /** The newest reading of the catalog; readings follow one another. */
+  reading: Promise<void>;
+}
+
+export function shapeOf(spec: VersionSpec): VersionShape {
+  const { config } = spec;
+  return {
+    key: spec.key,
+    account: spec.account,
+    functionKey: `${spec.account}/${spec.functionName}`,
+    concurrency: config.instanceIsolationMode === 'REQUEST_EXCLUSIVE' ? 1 : Math.max(1, config.instanceConcurrency),
+    exclusive: config.instanceIsolationMode === 'REQUEST_EXCLUSIVE',
+    memoryMb: config.memorySize,
+    idleMs: (config.idleTimeout ?? LIMITS.idleInstanceSeconds) * 1_000,
+    onDemand: !config.disableOndemand,
+  };
+}
+
+/** The versions the scheduler has met, kept in step with the catalog: limits as they change, retired when replaced or deleted. */
+export class KnownVersions {
+  private readonly catalog: Catalog;
+  private readonly send: (event: SchedulerEvent) => void;
+  private readonly versions = new Map<string, KnownVersion>();
+  private readonly functions = new Map<string, KnownFunction>();
+
+  constructor(catalog: Catalog, send: (event: SchedulerEvent) => void) {
+    this.catalog = catalog;
+    this.send = send;
+  }
+
+  get(key: string): KnownVersion | undefined {
+    return this.versions.get(key);
+  }
+
+  reserved(functionKey: string): number | undefined {
+    return this.functions.get(functionKey)?.reserved;
+  }
+
+  /** Makes a version known, with the limit of its function in force. */
+  async learn(spec: VersionSpec): Promise<KnownVersion> {
+    const known = this.versions.get(spec.key);
+    if (known !== undefined) return known;
+    const shape = shapeOf(spec);
+    let owner = this.functions.get(shape.functionKey);
+    if (owner === undefined) {
+      owner = {
+        account: spec.account,
+        name: spec.functionName,
+        keys: new Set(),
+        reserved: undefined,
+        reading: Promise.resolve(),
+      };
+      this.functions.set(shape.functionKey, owner);
+      owner.reading = this.readLimit(owner);
+    }
+    try {
+      await owner.reading;
+    } catch (error) {
+      this.functions.delete(shape.functionKey);
+      throw error;
+    }
+    const version = this.versions.get(spec.key) ?? { spec, shape };
+    this.versions.set(spec.key, version);
+    owner.keys.add(spec.key);
+    this.functions.set(shape.functionKey, owner);
+    return version;
+  }
+
+  /** The catalog says that something about the function changed. */
+  async changed(account: string, name: string): Promise<void> {
+    const owner = this.functions.get(`${account}/${name}`);
+    if (owner === undefined) return;
+    const read = (): Promise<void> => this.readLimit(owner);
+    owner.reading = owner.reading.then(read, read);
+    await owner.reading;
+    await this.retireOld(owner);
+  }
+
+  /** True when the catalog would still give this very spec for its version. */
+  async isCurrent(spec: VersionSpec): Promise<boolean> {
+    const current = await this.catalog.spec(spec.account, spec.functionName, spec.versionId);
+    return current?.key === spec.key;
+  }
+
+  /** Forgets a version that has no instances or calls any more and will not come back. */
+  forget(key: string): void {
+    const version = this.versions.get(key);
+    if (version === undefined) return;
+    this.versions.delete(key);
+    const owner = this.functions.get(version.shape.functionKey);
+    owner?.keys.delete(key);
+    if (owner?.keys.size === 0) this.functions.delete(version.shape.functionKey);
+  }
+
+  private async readLimit(owner: KnownFunction): Promise<void> {
+    const record = await this.catalog.function(owner.account, owner.name);
+    owner.reserved = record?.reservedConcurrency;
+    const { account, name, reserved } = owner;
+    this.send({ type: 'function-limit', functionKey: `${account}/${name}`, account, limit: reserved });
+  }
+
+  private async retireOld(owner: KnownFunction): Promise<void> {
+    for (const key of [...owner.keys]) {
+      const known = this.versions.get(key);
+      if (known !== undefined && !(await this.isCurrent(known.spec))) this.send({ type: 'retire', version: key });
+    }
+  }
+}

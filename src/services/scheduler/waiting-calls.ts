@@ -1,0 +1,51 @@
+import type { InvocationTimings } from '../../core/domain/invocation.ts';
+import type { VersionSpec } from '../../core/domain/version-spec.ts';
+import type { StartedInstance } from '../../core/ports/node-pool.ts';
+import type { Lease } from '../../core/ports/scheduling.ts';
+import { WARM_TIMINGS } from './lease.ts';
+
+/** A caller that waits for its lease. Settles once; leaves its signal alone afterwards. */
+export class WaitingCall {
+  readonly requestId: string;
+  readonly spec: VersionSpec;
+  readonly promise: Promise<Lease>;
+  private readonly since: number;
+  private readonly signal: AbortSignal;
+  private readonly settled = Promise.withResolvers<Lease>();
+  private readonly onAbort: () => void;
+
+  constructor(options: {
+    requestId: string;
+    spec: VersionSpec;
+    since: number;
+    signal: AbortSignal;
+    onAbort: () => void;
+  }) {
+    this.requestId = options.requestId;
+    this.spec = options.spec;
+    this.since = options.since;
+    this.signal = options.signal;
+    this.promise = this.settled.promise;
+    this.onAbort = options.onAbort;
+    this.signal.addEventListener('abort', this.onAbort, { once: true });
+  }
+
+  resolve(lease: Lease): void {
+    this.signal.removeEventListener('abort', this.onAbort);
+    this.settled.resolve(lease);
+  }
+
+  reject(error: unknown): void {
+    this.signal.removeEventListener('abort', this.onAbort);
+    this.settled.reject(error);
+  }
+
+  /** `started`: the start this call waited for; the rest of the waiting counts as queueing. */
+  timings(now: number, started: StartedInstance | undefined): InvocationTimings {
+    const waitedMs = now - this.since;
+    if (started === undefined) return { ...WARM_TIMINGS, queuedMs: waitedMs };
+    const { sandboxMs, runtimeMs, codeMs, initializerMs } = started.timings;
+    const queuedMs = Math.max(0, waitedMs - sandboxMs - runtimeMs - codeMs - initializerMs);
+    return { queuedMs, sandboxMs, runtimeMs, codeMs, initializerMs, handlerMs: 0, cold: true };
+  }
+}
