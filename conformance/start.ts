@@ -1,0 +1,98 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** A running platform, as someone outside sees it: addresses and keys, nothing else. */
+export interface Platform {
+  /** `http://host:port`. */
+  readonly endpoint: string;
+  readonly objectsEndpoint: string;
+  readonly accessKeyId: string;
+  readonly accessKeySecret: string;
+  /** Stops what `connect` started; a platform that was given stays. */
+  close(): Promise<void>;
+}
+
+const READY_MS = 120_000;
+const STOP_MS = 60_000;
+
+/**
+ * The platform under test: the one that TIDEMILL_ENDPOINT, TIDEMILL_OBJECTS_ENDPOINT, TIDEMILL_ACCESS_KEY_ID and
+ * TIDEMILL_ACCESS_KEY_SECRET name, or a fresh `tidemill up` of the built program with a data folder of its own.
+ */
+export async function connect(): Promise<Platform> {
+  const { TIDEMILL_ENDPOINT: endpoint, TIDEMILL_OBJECTS_ENDPOINT: objectsEndpoint } = process.env;
+  const { TIDEMILL_ACCESS_KEY_ID: accessKeyId, TIDEMILL_ACCESS_KEY_SECRET: accessKeySecret } = process.env;
+  if (endpoint === undefined) return start();
+  if (objectsEndpoint === undefined || accessKeyId === undefined || accessKeySecret === undefined) {
+    throw new Error(
+      'TIDEMILL_ENDPOINT is set; set TIDEMILL_OBJECTS_ENDPOINT, _ACCESS_KEY_ID and _ACCESS_KEY_SECRET as well',
+    );
+  }
+  return { endpoint, objectsEndpoint, accessKeyId, accessKeySecret, close: async () => {} };
+}
+
+interface Ready {
+  readonly endpoint: string;
+  readonly accessKeyId: string;
+  readonly accessKeySecret: string;
+  readonly objects: { readonly endpoint: string };
+}
+
+async function start(): Promise<Platform> {
+  const data = await mkdtemp(join(tmpdir(), 'tidemill-conformance-'));
+  const program = join(import.meta.dirname, '..', 'bin', 'tidemill.mjs');
+  const child = spawn(process.execPath, [program, 'up', '--data', data, '--port', '0', '--json'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const close = async (): Promise<void> => {
+    await stop(child);
+    await rm(data, { recursive: true, force: true });
+  };
+  try {
+    const ready = await firstLine(child);
+    return {
+      endpoint: ready.endpoint,
+      objectsEndpoint: ready.objects.endpoint,
+      accessKeyId: ready.accessKeyId,
+      accessKeySecret: ready.accessKeySecret,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The first line on stdout, once it serves, is one JSON object (the black-box contract). */
+function firstLine(child: ChildProcess): Promise<Ready> {
+  return new Promise((resolve, reject) => {
+    if (child.stdout === null || child.stderr === null) throw new Error('the child has no pipes');
+    let stderr = '';
+    const timer = setTimeout(() => reject(new Error(`not ready after ${READY_MS} ms\n${stderr}`)), READY_MS);
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr = (stderr + text).slice(-8000);
+    });
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`tidemill up ended with ${code}\n${stderr}`)));
+    createInterface({ input: child.stdout }).once('line', (line) => {
+      clearTimeout(timer);
+      try {
+        resolve(JSON.parse(line) as Ready);
+      } catch {
+        reject(new Error(`the first line is not JSON: ${line}`));
+      }
+    });
+  });
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+  await exited;
+  clearTimeout(timer);
+}
