@@ -1,121 +1,167 @@
-/**
- * Schedules of timer triggers (FC reference 6.1): `@every <duration>`, or six cron fields (seconds minutes hours day-of-month month
- * day-of-week) in UTC, with `CRON_TZ=<IANA zone>` in front for another zone.
- */
-interface CronField {
+/** A timer trigger's expression, understood (FC reference 6.1). */
+export type TimerSchedule =
+  /** `@every <duration>`: at fixed distances from the trigger's creation. */
+  | { readonly kind: 'every'; readonly intervalMs: number }
+  /**
+   * Fields `second minute hour day month weekday [year]` in plain form: `*`, numbers, names, `a-b`, `a-b/n` and commas only;
+   * weekday 1 = Monday ... 7 = Sunday.
+   */
+  | { readonly kind: 'cron'; readonly pattern: string; readonly timeZone: string };
+
+interface FieldRule {
   readonly name: string;
   readonly min: number;
   readonly max: number;
   readonly names?: readonly string[];
-  /** Number of the first of `names`. */
-  readonly namesFrom?: number;
+  /** `?` may stand for `*`. */
   readonly question?: boolean;
+  /** One number only. */
   readonly single?: boolean;
 }
 
 const MONTHS = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC'];
-const DAYS = ['MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT', 'SUN'];
-const LONGEST = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+const WEEKDAYS = ['MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT', 'SUN'];
 
-const FIELDS: readonly CronField[] = [
-  { name: 'seconds', min: 0, max: 59, single: true },
-  { name: 'minutes', min: 0, max: 59 },
-  { name: 'hours', min: 0, max: 23 },
-  { name: 'day-of-month', min: 1, max: 31, question: true },
-  { name: 'month', min: 1, max: 12, names: MONTHS, namesFrom: 1 },
-  // 0 is Sunday too, as in schedules that come from elsewhere.
-  { name: 'day-of-week', min: 0, max: 7, names: DAYS, namesFrom: 1, question: true },
+const RULES: readonly FieldRule[] = [
+  { name: 'second', min: 0, max: 59, single: true },
+  { name: 'minute', min: 0, max: 59 },
+  { name: 'hour', min: 0, max: 23 },
+  { name: 'day of month', min: 1, max: 31, question: true },
+  { name: 'month', min: 1, max: 12, names: MONTHS },
+  { name: 'day of week', min: 1, max: 7, names: WEEKDAYS, question: true },
+  { name: 'year', min: 1970, max: 2099 },
 ];
 
-const DURATION_UNITS: Readonly<Record<string, number>> = { h: 3_600, m: 60, s: 1 };
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
 
-/** Seconds of `@every` durations such as `90s`, `5m`, `1h30m`; undefined when it is not one. */
-export function parseEvery(text: string): number | undefined {
-  if (!/^(?:\d{1,9}[hms])+$/.test(text)) return undefined;
-  let seconds = 0;
-  for (const [, count, unit] of text.matchAll(/(\d+)([hms])/g))
-    seconds += Number(count) * (DURATION_UNITS[unit ?? ''] ?? 0);
-  return seconds;
-}
+/** `@every` must not be shorter than this, milliseconds. */
+const MIN_INTERVAL_MS = 60_000;
+const MAX_INTERVAL_MS = 10 * 366 * 86_400_000;
 
-/** What is wrong with a schedule, or undefined when it is valid. */
+class Problem extends Error {}
+
+/** What is wrong with a timer trigger's expression, as the end of a sentence that names it; undefined when nothing is. */
 export function validateCron(expression: string): string | undefined {
-  const text = expression.trim();
-  if (text.startsWith('@every')) return everyProblem(text);
-  const zoned = /^(?:CRON_TZ|TZ)=(\S*)\s+(.*)$/.exec(text);
-  if (zoned !== null && !isZone(zoned[1] ?? '')) return `the time zone '${zoned[1]}' is unknown`;
-  const parts = (zoned?.[2] ?? text).split(/\s+/);
-  if (parts.length !== FIELDS.length) {
-    return `needs six fields (${FIELDS.map((field) => field.name).join(', ')}) or '@every 5m', has ${parts.length}`;
-  }
-  for (const [index, field] of FIELDS.entries()) {
-    const problem = fieldProblem(field, parts[index] ?? '');
-    if (problem !== undefined) return problem;
-  }
-  return neverFires(parts) ? 'names a day that none of its months has' : undefined;
+  const parsed = parseCron(expression);
+  return parsed.kind === 'invalid' ? parsed.problem : undefined;
 }
 
-function everyProblem(text: string): string | undefined {
-  const seconds = parseEvery(text.slice('@every'.length).trim());
-  if (seconds === undefined) return "'@every' needs a duration such as 5m or 1h30m";
-  return seconds < 60 ? "'@every' needs at least one minute" : undefined;
-}
-
-function isZone(zone: string): boolean {
+/**
+ * Reads `[CRON_TZ=<zone> ]<6 or 7 fields>` or `@every <Go duration>`. Zones are IANA names; without one, times are UTC.
+ * Weekday 0 is taken for Sunday, as some tools write it.
+ */
+export function parseCron(expression: string): TimerSchedule | { readonly kind: 'invalid'; readonly problem: string } {
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone !== '';
+    return expression.startsWith('@') ? parseEvery(expression) : parseFields(expression);
+  } catch (error) {
+    if (error instanceof Problem) return { kind: 'invalid', problem: error.message };
+    throw error;
+  }
+}
+
+function parseEvery(expression: string): TimerSchedule {
+  const duration = /^@every\s+(\S+)\s*$/.exec(expression)?.[1];
+  if (duration === undefined) throw new Problem("'@' must be followed by 'every' and a duration, as in '@every 5m'");
+  if (!/^(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+$/.test(duration)) {
+    throw new Problem(`'${duration}' is not a duration such as 5m, 90s or 1h30m`);
+  }
+  let intervalMs = 0;
+  for (const [, amount, unit = ''] of duration.matchAll(/(\d+(?:\.\d*)?)(ns|us|µs|ms|s|m|h)/g)) {
+    intervalMs += Number(amount) * (UNIT_MS[unit] ?? 0);
+  }
+  intervalMs = Math.round(intervalMs);
+  if (intervalMs < MIN_INTERVAL_MS) throw new Problem('an interval must be at least 1 minute');
+  if (intervalMs > MAX_INTERVAL_MS) throw new Problem('an interval must be at most ten years');
+  return { kind: 'every', intervalMs };
+}
+
+function parseFields(expression: string): TimerSchedule {
+  const parts = expression.trim().split(/\s+/);
+  let timeZone = 'UTC';
+  const [first = ''] = parts;
+  if (first.startsWith('CRON_TZ=')) {
+    timeZone = checkZone(first.slice('CRON_TZ='.length));
+    parts.shift();
+  }
+  if (parts.length !== 6 && parts.length !== 7) {
+    throw new Problem(
+      `a cron expression has 6 fields (second minute hour day month weekday) or 7 with the year, not ${parts.length}`,
+    );
+  }
+  const fields = parts.map((part, index) => {
+    const rule = RULES[index];
+    return rule === undefined ? part : plainField(part.toUpperCase(), rule);
+  });
+  return { kind: 'cron', pattern: fields.join(' '), timeZone };
+}
+
+function checkZone(zone: string): string {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone });
+    // Offsets such as +08:00 are not IANA names, though the formatter takes them.
+    if (/^[A-Za-z]/.test(zone)) return zone;
   } catch {
-    return false;
+    // Not a zone this machine knows: said below.
   }
+  throw new Problem(`'${zone}' is not a time zone; use an IANA name such as Asia/Shanghai`);
 }
 
-function fieldProblem(field: CronField, text: string): string | undefined {
-  if (text === '?') return field.question === true ? undefined : `'?' is not allowed in ${field.name}`;
-  if (field.single === true && !/^\d+$/.test(text)) return `${field.name} must be a single number`;
-  for (const item of text.split(',')) {
-    const problem = itemProblem(field, item);
-    if (problem !== undefined) return problem;
+function plainField(text: string, rule: FieldRule): string {
+  if (rule.single === true) {
+    if (!/^\d{1,2}$/.test(text)) throw new Problem(`the ${rule.name} must be one number from 0 to 59, not '${text}'`);
+    return String(checkNumber(text, rule));
   }
-  return undefined;
+  if (text === '*' || (text === '?' && rule.question === true)) return '*';
+  return text
+    .split(',')
+    .map((part) => plainPart(part, rule))
+    .join(',');
 }
 
-function itemProblem(field: CronField, item: string): string | undefined {
-  const match = /^(\*|[A-Za-z0-9]+)(?:-([A-Za-z0-9]+))?(?:\/(\d+))?$/.exec(item);
-  const wrong = `'${item}' is not valid in ${field.name} (${field.min}-${field.max})`;
-  if (match === null) return wrong;
+function plainPart(part: string, rule: FieldRule): string {
+  const match = /^(\*|\?|[A-Z0-9]+)(?:-([A-Z0-9]+))?(?:\/(\d+))?$/.exec(part);
+  if (match === null)
+    throw new Problem(`'${part}' in the ${rule.name} is none of: a value, a-b, a/n, */n, *, a list of these`);
   const [, start = '', end, step] = match;
-  if (step !== undefined && (Number(step) < 1 || Number(step) > field.max)) return wrong;
-  if (start === '*') return end === undefined ? undefined : wrong;
-  const from = value(field, start);
-  const to = end === undefined ? from : value(field, end);
-  if (from === undefined || to === undefined || from > to) return wrong;
-  return undefined;
+  const star = start === '*' || (start === '?' && rule.question === true);
+  if (star && end !== undefined) throw new Problem(`'${part}' in the ${rule.name} is not a range`);
+  const from = star ? rule.min : checkNumber(start, rule);
+  const to = lastOf(from, star, end, step, rule);
+  if (to < from) throw new Problem(`'${part}' in the ${rule.name} runs backwards`);
+  if (step === undefined) return from === to ? String(from) : `${from}-${to}`;
+  const by = Number(step);
+  if (by < 1 || by > rule.max)
+    throw new Problem(`the step of '${part}' in the ${rule.name} must be from 1 to ${rule.max}`);
+  return `${from}-${to}/${by}`;
 }
 
-/** The number of a field's value, undefined when it is out of range. */
-function value(field: CronField, text: string): number | undefined {
-  const named = field.names?.indexOf(text.toUpperCase()) ?? -1;
-  if (named >= 0) return named + (field.namesFrom ?? 0);
-  if (!/^\d{1,2}$/.test(text)) return undefined;
-  const number = Number(text);
-  return number >= field.min && number <= field.max ? number : undefined;
+function lastOf(
+  from: number,
+  star: boolean,
+  end: string | undefined,
+  step: string | undefined,
+  rule: FieldRule,
+): number {
+  if (end !== undefined) return checkNumber(end, rule);
+  return star || step !== undefined ? rule.max : from;
 }
 
-/** True for schedules like February 30th that have no date at all. */
-function neverFires(parts: readonly string[]): boolean {
-  const [, , , days = '', months = '', weekdays = ''] = parts;
-  if (/[*?]/.test(days) || /[*?]/.test(months) || !/^[*?]$/.test(weekdays)) return false;
-  const [dayField, monthField] = [FIELDS[3], FIELDS[4]];
-  if (dayField === undefined || monthField === undefined) return false;
-  const firstDay = Math.min(...days.split(',').map((item) => value(dayField, item.split(/[-/]/)[0] ?? '') ?? 1));
-  const longest = Math.max(
-    ...months.split(',').flatMap((item) => {
-      const [range = ''] = item.split('/');
-      const [from = '', to = from] = range.split('-');
-      const first = value(monthField, from) ?? 1;
-      const last = item.includes('/') && !range.includes('-') ? 12 : (value(monthField, to) ?? 12);
-      return LONGEST.slice(first - 1, last);
-    }),
-  );
-  return firstDay > longest;
+function checkNumber(text: string, rule: FieldRule): number {
+  const named = rule.names?.indexOf(text) ?? -1;
+  if (named >= 0) return rule.min + named;
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  const sunday = rule.names === WEEKDAYS && value === 0;
+  if (!sunday && !(value >= rule.min && value <= rule.max)) {
+    const names = rule.names === undefined ? '' : ` or ${rule.names.join(', ')}`;
+    throw new Problem(`'${text}' in the ${rule.name} is not a number from ${rule.min} to ${rule.max}${names}`);
+  }
+  return value;
 }

@@ -1,0 +1,47 @@
+import type { Clock } from '../../core/base/clock.ts';
+import type { Logger } from '../../core/base/log.ts';
+import type { Random } from '../../core/base/random.ts';
+import type { Catalog } from '../../core/ports/catalog.ts';
+import type { Dispatch } from '../../core/ports/dispatch.ts';
+import type { FactLog } from '../../core/ports/fact-log.ts';
+import type { MetadataStore } from '../../core/ports/metadata-store.ts';
+import type { ObjectSource } from '../../core/ports/object-store.ts';
+import { ObjectTriggers } from './object-triggers.ts';
+import { TimerTriggers } from './timer-triggers.ts';
+import { TriggerTarget } from './trigger-target.ts';
+
+export interface EventSourcesOptions {
+  readonly catalog: Pick<Catalog, 'triggers' | 'onTrigger'>;
+  readonly dispatch: Pick<Dispatch, 'invokeAsync'>;
+  readonly facts: Pick<FactLog, 'append'>;
+  readonly objects: Pick<ObjectSource, 'bucket' | 'events' | 'acknowledge' | 'onEvent'>;
+  readonly store: Pick<MetadataStore, 'get' | 'put'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** Shown in event payloads. */
+  readonly region: string;
+}
+
+export interface EventSources {
+  /** Resolves when all sources listen and what was missed is on its way. */
+  start(): Promise<void>;
+  /** Resolves when no event is under way any more; what was not handed on comes again after the next start. */
+  stop(): Promise<void>;
+}
+
+/** Everything that turns outside happenings into async invocations: timers and object events. */
+export function createEventSources(options: EventSourcesOptions): EventSources {
+  const target = new TriggerTarget(options);
+  const timers = new TimerTriggers({ ...options, target });
+  const objects = new ObjectTriggers({ ...options, target });
+  return {
+    async start() {
+      await timers.start();
+      objects.start();
+    },
+    async stop() {
+      await Promise.all([timers.stop(), objects.stop()]);
+    },
+  };
+}

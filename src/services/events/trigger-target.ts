@@ -1,0 +1,120 @@
+import { type BackoffPolicy, backoffDelay } from '../../core/base/backoff.ts';
+import type { Clock } from '../../core/base/clock.ts';
+import { newRequestId } from '../../core/base/ids.ts';
+import type { Logger } from '../../core/base/log.ts';
+import type { Random } from '../../core/base/random.ts';
+import { TidemillError } from '../../core/domain/errors.ts';
+import type { EventEnded } from '../../core/domain/fact.ts';
+import type { Lineage } from '../../core/domain/invocation.ts';
+import { LIMITS } from '../../core/domain/limits.ts';
+import type { TriggerRecord } from '../../core/domain/trigger.ts';
+import type { Dispatch } from '../../core/ports/dispatch.ts';
+import type { FactLog } from '../../core/ports/fact-log.ts';
+
+/** One event on its way to the function of one trigger. */
+export interface Delivery {
+  readonly trigger: TriggerRecord;
+  /** The same for every attempt to deliver this event, also after a restart. */
+  readonly dedupId: string;
+  readonly payload: Uint8Array;
+  /** Of the invocation that caused the event; undefined when it came from outside. */
+  readonly parent: Lineage | undefined;
+  /** Wall-clock milliseconds after which it is no longer worth delivering. */
+  readonly expiresAt: number;
+}
+
+/**
+ * `accepted`: it is durably in dispatch's hands. `ended`: it cannot be, and that is recorded as a fact. `stopped`: the
+ * platform is going down first; deliver it again after the restart.
+ */
+export type DeliveryOutcome = 'accepted' | 'ended' | 'stopped';
+
+export interface TriggerTargetOptions {
+  readonly dispatch: Pick<Dispatch, 'invokeAsync'>;
+  readonly facts: Pick<FactLog, 'append'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+const BACKOFF: BackoffPolicy = { firstMs: 500, maxMs: 60_000, factor: 2, jitter: 0.3 };
+
+/** Hands events to dispatch: keeps trying while the platform cannot take them, records the end of those that never will be. */
+export class TriggerTarget {
+  private readonly options: TriggerTargetOptions;
+
+  constructor(options: TriggerTargetOptions) {
+    this.options = options;
+  }
+
+  /** Never rejects. */
+  async deliver(delivery: Delivery, stop: AbortSignal): Promise<DeliveryOutcome> {
+    const { clock, random, dispatch } = this.options;
+    const requestId = newRequestId(random, clock.now());
+    const lineage = descend(delivery.parent, requestId);
+    if (lineage.hops >= LIMITS.hopsDefault) {
+      const message = `this event descends from ${lineage.hops} invocations in a row (first: ${lineage.rootRequestId}): the chain was taken for a loop and stopped here`;
+      return this.end(delivery, requestId, 'Stopped', message);
+    }
+    const { account, functionName, qualifier } = delivery.trigger;
+    const { payload, dedupId } = delivery;
+    for (let retry = 0; !stop.aborted; retry++) {
+      try {
+        await dispatch.invokeAsync({ requestId, account, functionName, qualifier, payload, lineage, dedupId });
+        return 'accepted';
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        if (isCallersFault(error)) return this.end(delivery, requestId, 'Invalid', message);
+        if (clock.now() >= delivery.expiresAt) return this.end(delivery, requestId, 'Expired', message);
+        this.options.log.log('warn', 'an event could not be handed on, trying again', {
+          dedupId,
+          retry,
+          error: message,
+        });
+        await this.pause(backoffDelay(BACKOFF, retry, random.float()), stop);
+      }
+    }
+    return 'stopped';
+  }
+
+  private end(delivery: Delivery, requestId: string, state: EventEnded['state'], message: string): 'ended' {
+    const { account, functionName } = delivery.trigger;
+    const { facts, clock } = this.options;
+    const at = clock.now();
+    facts.append({
+      type: 'event-ended',
+      at,
+      account,
+      functionName,
+      requestId,
+      taskId: requestId,
+      state,
+      attempts: 0,
+      message,
+    });
+    return 'ended';
+  }
+
+  private pause(delayMs: number, stop: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        timer.dispose();
+        stop.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = this.options.clock.after(delayMs, done);
+      stop.addEventListener('abort', done);
+    });
+  }
+}
+
+/** The lineage of an invocation that the event causes: one hop further than what caused the event. */
+function descend(parent: Lineage | undefined, requestId: string): Lineage {
+  if (parent === undefined) return { hops: 0, rootRequestId: requestId };
+  return { hops: parent.hops + 1, rootRequestId: parent.rootRequestId };
+}
+
+/** The function is gone or switched off, the event is too large: trying again would fail the same way. */
+function isCallersFault(error: unknown): boolean {
+  return error instanceof TidemillError && error.culprit === 'caller';
+}
