@@ -61,6 +61,12 @@ const PREFIX = 'x-amz-checksum-';
 /** Headers with the same prefix that carry no checksum. */
 const NOT_VALUES: ReadonlySet<string> = new Set(['algorithm', 'mode', 'type']);
 
+/** Whether a header's value is the checksum of no bytes at all. */
+export function isChecksumOfNothing(header: string, value: string): boolean {
+  const name = header.slice(PREFIX.length);
+  return header.startsWith(PREFIX) && Object.hasOwn(ALGORITHMS, name) && ALGORITHMS[name]?.().digest() === value;
+}
+
 /** A checksum that the request announces: its value is in a header, or follows in the trailer. */
 export interface AnnouncedChecksum {
   readonly header: string;

@@ -8,6 +8,7 @@ import { Call, type ObjectsDoorOptions } from './call.ts';
 import { allowOrigin, answerPreflight } from './cors.ts';
 import { type Dialect, dialectOf } from './dialect.ts';
 import { failureDocument, failureOf } from './failures.ts';
+import { restoreHoistedHeaders } from './presigned-headers.ts';
 import { type ObjectsRequest, readRequest } from './request.ts';
 import { findRoute, type Route } from './routes.ts';
 
@@ -70,13 +71,14 @@ async function serve(
 async function dispatch(
   options: ObjectsDoorOptions,
   exchange: { req: IncomingMessage; res: ServerResponse; awaitsContinue: boolean },
-  request: ObjectsRequest,
+  signed: ObjectsRequest,
   context: { baseHosts: readonly string[]; dialect: Dialect; requestId: string },
 ): Promise<void> {
   const { baseHosts, dialect, requestId } = context;
-  const candidates = addressCandidates(request.host, request.path, baseHosts);
+  const candidates = addressCandidates(signed.host, signed.path, baseHosts);
   const signature = { identity: options.identity, now: options.clock.now(), candidates };
-  const { principal, address, payload } = authenticate(request, signature);
+  const { principal, address, payload } = authenticate(signed, signature);
+  const request = restoreHoistedHeaders(signed);
   const route = findRoute(request, address, dialect);
   if (route.permission === 'account') requireAccount(principal);
   const target = await findTarget(options, route, address);

@@ -83,10 +83,10 @@ export function ossV1StringToSign(
   address: Address,
   date: string,
 ): string {
-  const ossHeaders = [...request.headers]
-    .filter(([name]) => name.startsWith('x-oss-'))
-    .map(([name, value]) => `${name}:${value.trim()}\n`)
-    .toSorted();
+  const ossHeaders = [...request.headers.keys()]
+    .filter((name) => name.startsWith('x-oss-'))
+    .toSorted()
+    .map((name) => `${name}:${(request.header(name) ?? '').trim()}\n`);
   return (
     `${request.method}\n${request.header('content-md5') ?? ''}\n${request.header('content-type') ?? ''}\n${date}\n` +
     ossHeaders.join('') +

@@ -264,7 +264,13 @@ export function findRoute(request: ObjectsRequest, address: Address, dialect: Di
         request.header(headerPrefix(dialect) + candidate.whenHeader) !== undefined),
   );
   if (route === undefined) {
-    throw new TidemillError('MethodNotAllowed', `${request.method} is not an operation of this ${level}`);
+    const what = request.query.map(([name]) => name).find((name) => !ALWAYS_PARAMS.test(name));
+    if (what === undefined)
+      throw new TidemillError('MethodNotAllowed', `${request.method} is not an operation of this ${level}`);
+    throw new TidemillError(
+      'NotSupported',
+      `${request.method} with "${what.slice(0, 100)}" is not supported for this ${level}`,
+    );
   }
   checkParams(request, route);
   checkHeaders(request, route, dialect);
