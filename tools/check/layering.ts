@@ -45,7 +45,7 @@ function ruleFor(path: string): Rule | undefined {
     return { ours: [...CORE, self, 'src/doors/wire/'], builtins: 'http', packages: true };
   if (parts[0] === 'src' && parts[1] === 'apps') {
     const roots = ['src/adapters/', 'src/services/', 'src/doors/'];
-    const isRoot = parts[2] === 'server' || parts[2] === 'agent';
+    const isRoot = ['server', 'agent', 'up'].includes(parts[2] ?? '');
     return { ours: isRoot ? [...CORE, ...roots, self] : [...CORE, self], builtins: 'all', packages: true };
   }
   if (parts[0] === 'runtimes') return { ours: [`${parts.slice(0, 2).join('/')}/`], builtins: 'all', packages: false };

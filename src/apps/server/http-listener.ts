@@ -14,6 +14,8 @@ export interface ListenerOptions {
   readonly descriptor: number;
   readonly handle: Handler;
   readonly checkContinue?: Handler;
+  /** Makes the request id of an answer to something that is no HTTP request. */
+  readonly newId: () => string;
 }
 
 /** Node's own head limit stands above ours (8 KB), so that ours answers in the dialect's shape. */
@@ -35,13 +37,14 @@ export async function listenOn(options: ListenerOptions): Promise<HttpListener> 
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy();
     const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+    const requestId = options.newId();
     const body = JSON.stringify({
-      RequestId: '',
+      RequestId: requestId,
       Code: 'InvalidArgument',
       Message: tooLarge ? 'the request headers are larger than 8192 bytes' : 'the request is not valid HTTP/1.1',
     });
     socket.end(
-      `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+      `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nx-fc-request-id: ${requestId}\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
     );
     return undefined;
   });

@@ -1,0 +1,88 @@
+import { createHmac } from 'node:crypto';
+import { type Installation } from '../../adapters/installation-file/index.ts';
+import { isLoopback } from '../../adapters/listen-socket/index.ts';
+import type { Clock } from '../../core/base/clock.ts';
+import { newRequestId } from '../../core/base/ids.ts';
+import type { Logger } from '../../core/base/log.ts';
+import type { Random } from '../../core/base/random.ts';
+import type { BlobStore } from '../../core/ports/blob-store.ts';
+import type { Catalog } from '../../core/ports/catalog.ts';
+import type { Control } from '../../core/ports/control.ts';
+import type { Dispatch } from '../../core/ports/dispatch.ts';
+import type { EventQueue } from '../../core/ports/event-queue.ts';
+import type { FactLog } from '../../core/ports/fact-log.ts';
+import type { Identity } from '../../core/ports/identity.ts';
+import type { NodePool } from '../../core/ports/node-pool.ts';
+import type { ObjectStore } from '../../core/ports/object-store.ts';
+import type { Scheduling } from '../../core/ports/scheduling.ts';
+import { createFcDoor } from '../../doors/fc/door.ts';
+import { createHttpDoor } from '../../doors/http/door.ts';
+import { createObjectsDoor } from '../../doors/objects/door.ts';
+import { createOpsDoor } from '../../doors/ops/door.ts';
+import { Acs3Verifier } from '../../doors/wire/acs3-verifier.ts';
+import { frontDoor } from './front-door.ts';
+import { listenOn } from './http-listener.ts';
+import { packageVersion } from './package-version.ts';
+import type { ServerSettings } from './settings.ts';
+import { triggerUrls } from './trigger-urls.ts';
+
+interface DoorParts {
+  readonly installation: Installation;
+  readonly control: Control;
+  readonly catalog: Catalog;
+  readonly dispatch: Dispatch;
+  readonly scheduling: Scheduling;
+  readonly identity: Identity;
+  readonly blobs: BlobStore;
+  readonly objects: ObjectStore;
+  readonly facts: FactLog;
+  readonly queue: EventQueue;
+  readonly nodes: NodePool;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export interface OpenDoors {
+  readonly apiPort: number;
+  readonly objectsPort: number;
+  drain(graceMs: number): Promise<void>;
+}
+
+/** Opens all doors on the two inherited sockets: FC, triggers and operations on one, objects on the other. */
+export async function openDoors(settings: ServerSettings, parts: DoorParts): Promise<OpenDoors> {
+  const { clock, random, installation } = parts;
+  const { region } = installation;
+  const scheme = isLoopback(settings.host) ? 'http' : 'https';
+  let apiPort = 0;
+  const authority = (): string => `${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${apiPort}`;
+  const verifier = new Acs3Verifier({ identity: parts.identity, clock });
+  const shared = { ...parts, verifier, region };
+  const fc = createFcDoor({
+    ...shared,
+    publicUrl: () => `${scheme}://${authority()}`,
+    triggerUrls: (prefix) =>
+      triggerUrls({ prefix, region, scheme, authority: authority(), apiPort, domain: settings.domain }),
+    linkSecret: createHmac('sha256', Buffer.from(installation.masterSecret, 'hex')).update('code-links').digest(),
+  });
+  const http = createHttpDoor(settings.domain === undefined ? shared : { ...shared, baseDomain: settings.domain });
+  const ops = createOpsDoor({ ...shared, version: packageVersion(settings.packageRoot) });
+  const objects = createObjectsDoor({ ...shared, store: parts.objects, lineageOf: () => undefined });
+  const newId = (): string => newRequestId(random, clock.now());
+  const api = await listenOn({ descriptor: settings.apiDescriptor, handle: frontDoor([fc, http, ops], fc), newId });
+  apiPort = api.port;
+  const store = await listenOn({
+    descriptor: settings.objectsDescriptor,
+    handle: (req, res) => objects.handle(req, res),
+    checkContinue: (req, res) => objects.checkContinue(req, res),
+    newId,
+  });
+  return {
+    apiPort,
+    objectsPort: store.port,
+    async drain(graceMs) {
+      await Promise.all([api.drain(graceMs), store.drain(graceMs)]);
+      ops.dispose();
+    },
+  };
+}

@@ -1,0 +1,48 @@
+import { join } from 'node:path';
+import { systemClock } from '../../adapters/clock-system/index.ts';
+import { createStreamLogger, logLevelOf } from '../../adapters/logger-stream/index.ts';
+import { readSettings } from './settings.ts';
+import { type ServerProcess, startServer } from './server.ts';
+
+/** How long running calls may take to finish when the server is told to end. */
+const DRAIN_MS = 30_000;
+
+const settings = readSettings(process.argv.slice(2));
+const logger = createStreamLogger({
+  process: 'server',
+  least: logLevelOf(process.env.TIDEMILL_LOG),
+  write: (line) => process.stderr.write(line),
+});
+
+let server: ServerProcess | undefined;
+let ending = false;
+
+/** Finishes what runs, then ends. The second time it ends at once. */
+async function end(reason: string, code: number): Promise<void> {
+  if (ending) process.exit(1);
+  ending = true;
+  logger.log('info', 'ending', { reason });
+  try {
+    await server?.drain(DRAIN_MS);
+  } catch (error) {
+    logger.log('error', 'could not end in order', { error: String(error) });
+  }
+  process.exit(code);
+}
+
+process.on('SIGTERM', () => void end('SIGTERM', 0));
+process.on('SIGINT', () => undefined); // a terminal sends it to the whole group; the supervisor decides
+process.on('disconnect', () => void end('the supervisor is gone', 0));
+process.on('uncaughtException', (error) => {
+  logger.log('error', 'a bug ends this process', { error: error.stack ?? String(error) });
+  process.exit(1);
+});
+
+try {
+  server = await startServer(settings, { clock: systemClock, logger });
+  process.send?.({ type: 'ready', apiPort: server.apiPort, objectsPort: server.objectsPort });
+} catch (error) {
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  logger.log('error', `cannot serve ${join(settings.data)}`, { error: message });
+  process.exit(1);
+}

@@ -1,0 +1,134 @@
+import { join } from 'node:path';
+import { openBlobStore } from '../../adapters/blobs-fs/index.ts';
+import { systemRandom } from '../../adapters/clock-system/index.ts';
+import { openFactLog } from '../../adapters/facts-sqlite/index.ts';
+import { readInstallation } from '../../adapters/installation-file/index.ts';
+import { AgentNodes } from '../../adapters/nodes-socket/agent-nodes.ts';
+import { openObjectStore } from '../../adapters/objects-fs/store.ts';
+import { openEventQueue } from '../../adapters/queue-sqlite/index.ts';
+import { findLocalRuntimes } from '../../adapters/runtimes-local/index.ts';
+import { openMetadataStore } from '../../adapters/store-sqlite/index.ts';
+import type { Clock } from '../../core/base/clock.ts';
+import type { Logger } from '../../core/base/log.ts';
+import { LIMITS } from '../../core/domain/limits.ts';
+import { createControl } from '../../services/control/control.ts';
+import { createDispatch } from '../../services/dispatch/index.ts';
+import { createEventSources } from '../../services/events/index.ts';
+import { createScheduling } from '../../services/scheduler/index.ts';
+import { nextEpoch } from './epoch.ts';
+import { instanceDialer } from './instance-dialer.ts';
+import { openDoors } from './doors.ts';
+import type { ServerSettings } from './settings.ts';
+
+export interface ServerProcess {
+  readonly apiPort: number;
+  readonly objectsPort: number;
+  /** Stops accepting, finishes what runs for at most `graceMs`, writes what is buffered, closes the stores. */
+  drain(graceMs: number): Promise<void>;
+}
+
+/** How long a life-cycle request waits for an agent that is being restarted. */
+const AGENT_PATIENCE_MS = 30_000;
+
+/** Wires one server: adapters to ports, services to ports, doors to services. The only place that knows all of them. */
+export async function startServer(
+  settings: ServerSettings,
+  parts: { readonly clock: Clock; readonly logger: Logger },
+): Promise<ServerProcess> {
+  const { clock, logger } = parts;
+  const random = systemRandom;
+  const installation = readInstallation(settings.data);
+  const { region } = installation;
+  const at = (name: string): string => join(settings.data, name);
+
+  const store = await openMetadataStore({ path: at('meta.db'), clock });
+  const epoch = await nextEpoch(store);
+  const [queue, facts, blobs, objects] = await Promise.all([
+    openEventQueue({ path: at('queue.db'), clock, rememberMs: LIMITS.asyncTaskKeptSeconds * 1000 }),
+    openFactLog({ path: at('facts.db'), clock, log: logger }),
+    openBlobStore({ dir: at('blobs') }),
+    openObjectStore({ dir: at('objects'), clock, random }),
+  ]);
+  const { control, catalog, identity, close } = await createControl({
+    store,
+    blobs,
+    objects,
+    clock,
+    random,
+    region,
+    rootKey: {
+      account: installation.accountId,
+      accessKeyId: installation.accessKeyId,
+      accessKeySecret: installation.accessKeySecret,
+    },
+    masterSecret: Buffer.from(installation.masterSecret, 'hex'),
+    runtimes: findLocalRuntimes(settings.packageRoot).available(),
+  });
+  const pool = new AgentNodes({
+    path: join(settings.runDir, 'agent.sock'),
+    epoch,
+    patienceMs: AGENT_PATIENCE_MS,
+    clock,
+    random,
+    log: logger,
+  });
+  const dialer = instanceDialer({ clock, region });
+  const scheduling = createScheduling({
+    pool,
+    dialer,
+    identity,
+    catalog,
+    clock,
+    random,
+    epoch,
+    facts,
+    limits: {},
+    logger,
+  });
+  const dispatch = createDispatch({ catalog, scheduling, queue, facts, identity, pool, clock, random, region, logger });
+  const events = createEventSources({
+    catalog,
+    dispatch,
+    facts,
+    objects,
+    store,
+    clock,
+    random,
+    log: logger,
+    region,
+  });
+
+  scheduling.start();
+  dispatch.start();
+  const doors = await openDoors(settings, {
+    installation,
+    control,
+    catalog,
+    dispatch,
+    scheduling,
+    identity,
+    blobs,
+    objects,
+    facts,
+    queue,
+    nodes: pool,
+    clock,
+    random,
+    logger,
+  });
+  await events.start();
+  logger.log('info', 'serving', { epoch, port: doors.apiPort, objectsPort: doors.objectsPort });
+
+  return {
+    apiPort: doors.apiPort,
+    objectsPort: doors.objectsPort,
+    async drain(graceMs) {
+      await events.stop();
+      await Promise.all([doors.drain(graceMs), dispatch.drain()]);
+      await scheduling.close();
+      await pool.close();
+      close();
+      await Promise.all([store.close(), queue.close(), facts.close(), objects.close()]);
+    },
+  };
+}
