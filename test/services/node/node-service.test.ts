@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { nodePoolSuite } from '../../../src/core/ports/node-pool.suite.ts';
+import { InstanceStartError, type InstanceUsage, type StartFailure } from '../../../src/core/ports/node-pool.ts';
+import { RuntimeTimeoutError } from '../../../src/core/ports/runtime-control.ts';
+import { makeNode } from './fake-node.ts';
+import { orderOf, realClock, settle } from './fakes.ts';
+
+nodePoolSuite('node service', async () => {
+  const { node, sandboxes } = makeNode({}, { clock: realClock });
+  await node.open();
+  sandboxes.behaviour = {
+    initialize: () => new Promise(() => undefined),
+    load: () => ({ ok: true, ms: 1 }),
+  };
+  const initializer = { handler: 'index.init', timeout: 3 };
+  sandboxes.behaviour.load = (load) => {
+    if (load.initializer === 'index.fails') {
+      sandboxes.behaviour.initialize = () => ({
+        ok: false,
+        ms: 1,
+        error: { errorMessage: 'no', errorType: 'Error', stackTrace: [] },
+      });
+    }
+    return { ok: true, ms: 1 };
+  };
+  const ids = new Map<string, string>();
+  const find = (instanceId: string) => {
+    for (const sandbox of sandboxes.all.values()) {
+      if (sandbox.loads.some((load) => load.env.FC_INSTANCE_ID === instanceId)) return sandbox;
+    }
+    throw new Error(`no sandbox for ${instanceId}`);
+  };
+  return {
+    pool: node,
+    order(kind) {
+      const order = orderOf(
+        kind === 'starts'
+          ? {}
+          : { initializer: kind === 'fails' ? { ...initializer, handler: 'index.fails' } : initializer },
+      );
+      ids.set(order.instanceId, kind);
+      return order;
+    },
+    crash: (instanceId) => find(instanceId).die({ reason: 'crash', exitCode: 1 }),
+    print: (instanceId, text) => find(instanceId).print(text),
+    settled: settle,
+    close: () => node.drain(),
+  };
+});
+
+async function failureOf(starting: Promise<unknown>): Promise<StartFailure> {
+  try {
+    await starting;
+  } catch (error) {
+    assert.ok(error instanceof InstanceStartError, String(error));
+    return error.failure;
+  }
+  throw new Error('the start succeeded');
+}
+
+test('code and layers are mounted, limits and egress set, before the function is loaded', async () => {
+  const { node, sandboxes } = makeNode();
+  const order = orderOf({ memorySize: 256, cpu: 0.25, internetAccess: false });
+  const layer = (digest: string) => ({ arn: digest, code: { digest, checksum: '0', size: 1 } });
+  await node.start({ ...order, spec: { ...order.spec, layers: [layer('l1'), layer('l2')] } });
+  const [sandbox] = sandboxes.all.values();
+  assert.deepEqual(sandbox?.specialised, {
+    mounts: [
+      { source: '/cache/code1', target: '/code' },
+      { source: '/cache/l1+l2', target: '/opt' },
+    ],
+    limits: { memoryMb: 256, cpu: 0.25, pids: 512 },
+    internetAccess: false,
+  });
+  assert.equal(sandbox?.spec.limits.cpu, 1, 'boots with a full CPU');
+});
+
+test('a load error carries the payload of the runtime, and gives everything back', async () => {
+  const { node, sandboxes, code } = makeNode();
+  const error = { errorMessage: `Cannot find module 'x'`, errorType: 'Error', stackTrace: ['Error: ...'] };
+  sandboxes.behaviour.load = () => {
+    for (const sandbox of sandboxes.all.values()) sandbox.print('loading\n');
+    return { ok: false, ms: 1, error };
+  };
+  const failure = await failureOf(node.start(orderOf()));
+  assert.deepEqual(failure, {
+    kind: 'load',
+    message: error.errorMessage,
+    payload: JSON.stringify(error),
+    startLog: 'loading\n',
+  });
+  assert.equal(sandboxes.all.size, 0);
+  assert.equal(code.held, 0);
+  assert.equal(node.info().memoryUsedMb, 0);
+});
+
+test('an initializer that takes too long is an initialization error', async () => {
+  const { node, sandboxes } = makeNode();
+  sandboxes.behaviour.initialize = () => Promise.reject(new RuntimeTimeoutError('late'));
+  const failure = await failureOf(node.start(orderOf({ initializer: { handler: 'index.init', timeout: 7 } })));
+  assert.equal(failure.kind, 'initialization');
+  assert.equal(failure.message, 'Function initialization timed out after 7 seconds (maxMemoryUsage: 3.00 MB)');
+});
+
+test('a process that ends while it loads is told with duration and memory, out of memory by name', async () => {
+  const { node, sandboxes } = makeNode();
+  sandboxes.behaviour.load = () => {
+    for (const sandbox of sandboxes.all.values()) sandbox.die({ reason: 'oom' });
+    return new Promise(() => undefined);
+  };
+  const failure = await failureOf(node.start(orderOf()));
+  assert.equal(failure.kind, 'load');
+  assert.equal(
+    failure.message,
+    'Function instance ran out of memory before completing request (duration: 0ms, maxMemoryUsage: 3MB)',
+  );
+  assert.match(failure.payload ?? '', /FunctionOOMError/);
+});
+
+test('an absent runtime and a full machine are refused', async () => {
+  const { node } = makeNode({ memoryMb: 200 });
+  assert.equal((await failureOf(node.start(orderOf({ runtime: 'absent' })))).kind, 'platform');
+  await node.start(orderOf());
+  const failure = await failureOf(node.start(orderOf()));
+  assert.equal(failure.kind, 'no-capacity');
+  assert.match(failure.message, /128 of 200 MB are promised/);
+  const short = makeNode({ freeMemoryMb: () => 10 });
+  assert.equal((await failureOf(short.node.start(orderOf()))).kind, 'no-capacity');
+});
+
+test('the pre-stop hook runs before the end, and a hanging one is bounded', async () => {
+  const { node, sandboxes } = makeNode();
+  let ran = 0;
+  sandboxes.behaviour.preStop = async () => {
+    ran++;
+    throw new RuntimeTimeoutError('late');
+  };
+  const order = orderOf({ preStop: { handler: 'index.preStop', timeout: 3 } });
+  await node.start(order);
+  await node.stop(order.instanceId);
+  assert.equal(ran, 1);
+  assert.equal(sandboxes.all.size, 0);
+});
+
+test('a restarted agent takes over ready instances and removes the rest', async () => {
+  const first = makeNode();
+  const kept = orderOf();
+  const started = await first.node.start(kept);
+  const halfDone = orderOf({ initializer: { handler: 'index.init', timeout: 3 } });
+  first.sandboxes.behaviour.initialize = () => new Promise(() => undefined);
+  void first.node.start(halfDone).catch(() => undefined);
+  await settle();
+  const died = orderOf();
+  await first.node.start(died);
+  for (const sandbox of first.sandboxes.all.values()) {
+    if (sandbox.loads[0]?.env.FC_INSTANCE_ID === died.instanceId) sandbox.dead = true;
+  }
+  assert.equal(first.sandboxes.all.size, 3);
+
+  const second = makeNode({}, first);
+  await second.node.open();
+  const { credentials: _, ...order } = kept;
+  assert.deepEqual(await second.node.list(), [
+    { instanceId: kept.instanceId, nodeId: 'node-1', spec: order.spec, address: started.address },
+  ]);
+  assert.deepEqual(await second.node.start(kept), started, 'a repeated order finds it');
+  assert.deepEqual(
+    [...second.journal.records.values()].map((record) => record.order.instanceId),
+    [kept.instanceId],
+  );
+  assert.equal(JSON.stringify([...second.journal.records]).includes('secret'), false);
+  const exits: string[] = [];
+  second.node.onExit((exit) => exits.push(`${exit.instanceId} ${exit.reason}`));
+  await second.node.stop(kept.instanceId);
+  assert.deepEqual(exits, [`${kept.instanceId} stopped`]);
+  assert.equal(second.journal.records.size, 0);
+  assert.equal(second.code.held, 0);
+});
+
+test('usage of all instances comes about once a second', async () => {
+  const { node, clock } = makeNode();
+  const usages: InstanceUsage[] = [];
+  node.onUsage((usage) => usages.push(usage));
+  const [a, b] = [orderOf(), orderOf()];
+  await node.start(a);
+  await node.start(b);
+  await clock.advance(2_500);
+  assert.equal(usages.length, 4);
+  assert.deepEqual(usages[0], {
+    instanceId: usages[0]?.instanceId,
+    memoryBytes: 2 ** 20,
+    memoryPeakBytes: 3 * 2 ** 20,
+    cpuMicros: 5,
+  });
+  await node.drain();
+  await clock.advance(5_000);
+  assert.equal(usages.length, 4);
+});
+
+test('draining ends everything and refuses starts', async () => {
+  const { node, sandboxes } = makeNode();
+  await node.start(orderOf());
+  await node.drain();
+  assert.equal(sandboxes.all.size, 0);
+  assert.equal((await failureOf(node.start(orderOf()))).kind, 'platform');
+});
