@@ -8,7 +8,7 @@ import type { Principal } from '../../src/core/domain/credentials.ts';
 import type { FunctionConfig } from '../../src/core/domain/function.ts';
 import type { InvokeAnswer, Target } from '../../src/core/ports/dispatch.ts';
 import type { Identity } from '../../src/core/ports/identity.ts';
-import { Acs3Verifier } from '../../src/doors/wire/index.ts';
+import { Acs3Verifier } from '../../src/doors/wire/acs3-verifier.ts';
 
 /** What door tests share: a port whose missing methods fail loudly, keys, a clock, and a server around one handler. */
 export const ACCOUNT = '1234567890123456';

@@ -11,9 +11,9 @@ import {
   canonicalUris,
   parseAuthorization,
   sameSignature,
-  signatureOf,
 } from './acs3.ts';
 import { NonceMemory } from './nonce-memory.ts';
+import { SigningKeys } from './signing-key.ts';
 
 export interface VerifiedRequest {
   readonly principal: Principal;
@@ -30,6 +30,7 @@ const SHA256_HEX = /^[0-9a-f]{64}$/;
 export class Acs3Verifier {
   private readonly identity: Identity;
   private readonly clock: Clock;
+  private readonly keys = new SigningKeys();
   private readonly nonces = new NonceMemory(LIMITS.signatureSkewSeconds, MAX_REMEMBERED);
 
   constructor(deps: { readonly identity: Identity; readonly clock: Clock }) {
@@ -113,11 +114,9 @@ export class Acs3Verifier {
     let headers = '';
     for (const name of signedHeaders) headers += `${name}:${header(req, name)}\n`;
     const method = req.method ?? 'GET';
+    const key = this.keys.of(known.secret);
     const matches = canonicalUris(mark < 0 ? target : target.slice(0, mark), trigger).some((uri) =>
-      sameSignature(
-        signature,
-        signatureOf(known.secret, canonicalRequest({ method, uri, query, headers, signedHeaders, payloadHash })),
-      ),
+      sameSignature(signature, key.sign(canonicalRequest({ method, uri, query, headers, signedHeaders, payloadHash }))),
     );
     if (!matches) {
       throw new TidemillError(

@@ -1,11 +1,9 @@
-import { createHmac, hash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 
 /**
  * The ACS3-HMAC-SHA256 signature of the vendor's SDKs (FC reference 2.3): pure functions over the parts of a request.
  * Every door that accepts signed requests shares this folder (`doors/wire`); it decides nothing about who may do what.
  */
-export const ACS3_SCHEME = 'ACS3-HMAC-SHA256';
-
 export interface Acs3Authorization {
   readonly accessKeyId: string;
   /** Lower-case names in the order the client signed them. */
@@ -79,13 +77,6 @@ export interface SignedParts {
 
 export function canonicalRequest(parts: SignedParts): string {
   return `${parts.method}\n${parts.uri}\n${parts.query}\n${parts.headers}\n${parts.signedHeaders.join(';')}\n${parts.payloadHash}`;
-}
-
-/** Signature of a canonical request, lower-case hex. */
-export function signatureOf(secret: string, canonical: string): string {
-  return createHmac('sha256', secret)
-    .update(`${ACS3_SCHEME}\n${hash('sha256', canonical)}`)
-    .digest('hex');
 }
 
 /** Compares two hex signatures in time that does not depend on where they differ. */

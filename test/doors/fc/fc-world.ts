@@ -4,7 +4,7 @@ import type { Control } from '../../../src/core/ports/control.ts';
 import type { Dispatch } from '../../../src/core/ports/dispatch.ts';
 import type { Scheduling } from '../../../src/core/ports/scheduling.ts';
 import type { BlobStore } from '../../../src/core/ports/blob-store.ts';
-import { createFcDoor } from '../../../src/doors/fc/index.ts';
+import { createFcDoor } from '../../../src/doors/fc/door.ts';
 import { ACCOUNT, CONFIG, doorBasics, partial, serve, type TestServer } from '../door-world.ts';
 
 /** The unmodified SDK and a door whose ports are fakes. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Control } from '../../../src/core/ports/control.ts';
-import { createFcDoor } from '../../../src/doors/fc/index.ts';
+import { createFcDoor } from '../../../src/doors/fc/door.ts';
 import { doorBasics, partial, serve, type TestServer } from '../door-world.ts';
 import { type SignOptions, signedHeaders } from '../signing.ts';
 

@@ -2,7 +2,7 @@ import { request, type IncomingHttpHeaders } from 'node:http';
 import type { HttpTriggerConfig, TriggerRecord } from '../../../src/core/domain/trigger.ts';
 import type { Catalog } from '../../../src/core/ports/catalog.ts';
 import type { AsyncCommand, Dispatch, InvokeAnswer, InvokeCommand } from '../../../src/core/ports/dispatch.ts';
-import { createHttpDoor } from '../../../src/doors/http/index.ts';
+import { createHttpDoor } from '../../../src/doors/http/door.ts';
 import { ACCOUNT, answerOf, doorBasics, partial, serve, targetOf, type TestServer } from '../door-world.ts';
 
 export interface RawAnswer {

@@ -9,7 +9,7 @@ import type { FactLog } from '../../../src/core/ports/fact-log.ts';
 import type { EventQueue } from '../../../src/core/ports/event-queue.ts';
 import type { Scheduling } from '../../../src/core/ports/scheduling.ts';
 import { InstanceStartError, type NodePool } from '../../../src/core/ports/node-pool.ts';
-import { createOpsDoor, type OpsDoor } from '../../../src/doors/ops/index.ts';
+import { createOpsDoor, type OpsDoor } from '../../../src/doors/ops/door.ts';
 import { ACCOUNT, doorBasics, partial, serve, targetOf, type TestServer } from '../door-world.ts';
 import { signedHeaders } from '../signing.ts';
 

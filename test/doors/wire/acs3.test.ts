@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict';
-import { hash } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 import { test } from 'node:test';
-import {
-  canonicalQuery,
-  canonicalRequest,
-  canonicalUris,
-  parseAuthorization,
-  signatureOf,
-} from '../../../src/doors/wire/acs3.ts';
+import { SigningKey } from '../../../src/doors/wire/signing-key.ts';
+import { canonicalQuery, canonicalRequest, canonicalUris, parseAuthorization } from '../../../src/doors/wire/acs3.ts';
 
 // FC reference 2.3: produced by the vendor's own dependency
 const TAGS = '[{"Key":"k","Value":"v v"}]';
@@ -68,7 +63,7 @@ for (const [index, vector] of VECTORS.entries()) {
       signedHeaders: headers.map(([name]) => name),
       payloadHash,
     });
-    assert.equal(signatureOf('SKTEST', canonical), vector.signature);
+    assert.equal(new SigningKey('SKTEST').sign(canonical), vector.signature);
     if (index === 0) {
       assert.equal(hash('sha256', canonical), '724db82be50b87bb88caca5e93b05e8fb56c5800fa8bfe97902cfbfd1bad8e0c');
     }
@@ -88,7 +83,7 @@ for (const [signed, signature] of [
       signedHeaders: signed,
       payloadHash: '',
     });
-    assert.equal(signatureOf('SKTEST', canonical), signature);
+    assert.equal(new SigningKey('SKTEST').sign(canonical), signature);
   });
 }
 
@@ -117,4 +112,14 @@ test('only well-formed authorization headers are parsed', () => {
   );
   assert.equal(parseAuthorization('ACS3-HMAC-SHA256 Credential=AK,SignedHeaders=host,Signature=xyz'), undefined);
   assert.equal(parseAuthorization('Basic abc'), undefined);
+});
+
+test('the prepared key is an HMAC for secrets of any length', () => {
+  for (const length of [0, 1, 30, 63, 64, 65, 200]) {
+    const secret = 'é'.repeat(length);
+    const expected = createHmac('sha256', secret)
+      .update(`ACS3-HMAC-SHA256\n${hash('sha256', 'canonical')}`)
+      .digest('hex');
+    assert.equal(new SigningKey(secret).sign('canonical'), expected);
+  }
 });

@@ -1,1 +1,0 @@
-export { createHttpDoor, type HttpDoor, type HttpDoorDeps } from './door.ts';

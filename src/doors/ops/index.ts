@@ -1,1 +1,0 @@
-export { createOpsDoor, type OpsDoor, type OpsDoorDeps } from './door.ts';
