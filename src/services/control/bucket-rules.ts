@@ -2,6 +2,7 @@ import { TidemillError } from '../../core/domain/errors.ts';
 import type { BucketDocument, BucketRule, TriggerDocument } from './documents.ts';
 import type { DocumentStore } from './document-store.ts';
 import { invalid } from './fields.ts';
+import { KeyedLock } from './keyed-lock.ts';
 import { keys } from './keys.ts';
 import { ossOverlap } from './trigger-config.ts';
 
@@ -9,14 +10,20 @@ import { ossOverlap } from './trigger-config.ts';
 const TRIES = 32;
 
 /**
- * Which object triggers a bucket has, in one document per bucket: swapping it decides between two overlapping triggers that are made
- * at the same time. A rule is written before its trigger and removed after it; one whose trigger is gone does not count.
+ * Which object triggers a bucket has, in one document per bucket. A rule is written before its trigger and removed after it; one
+ * whose trigger is gone (or was never written, after a crash) does not count. `exclusive` keeps the two writes together.
  */
 export class BucketRules {
   private readonly documents: DocumentStore;
+  private readonly locks = new KeyedLock();
 
   constructor(documents: DocumentStore) {
     this.documents = documents;
+  }
+
+  /** Writes of rules and their triggers on one bucket run one after the other within this process. */
+  exclusive<T>(bucket: string, work: () => Promise<T>): Promise<T> {
+    return this.locks.run(bucket, work);
   }
 
   /** Adds or replaces the rule of a trigger. Throws InvalidArgument when another trigger's rule overlaps. */

@@ -245,5 +245,10 @@ export function readFunctionInput(reader: FieldReader): FunctionRequest {
   const patch = readConfig(reader);
   const code = reader.raw('code');
   if (code !== undefined && !isRecord(code)) throw invalid('code', 'must be a JSON object');
-  return { patch, code: code === undefined || isNeutral(code) ? undefined : code };
+  return { patch, code: code === undefined || saysNothing(code) ? undefined : code };
+}
+
+/** Shallow, because a package may be bytes. */
+function saysNothing(code: Input): boolean {
+  return Object.values(code).every((value) => value === undefined || value === null || value === '');
 }

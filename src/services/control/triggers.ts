@@ -96,13 +96,13 @@ export class Triggers {
         createdTime: now,
         lastModifiedTime: now,
       };
-      await this.index(record);
       const document: TriggerDocument = { functionId: head.value.record.functionId, record };
-      if (!(await this.heads.createChild(key, document))) {
+      return this.withIndexes(config, async () => {
+        await this.index(record);
+        if (await this.heads.createChild(key, document)) return record;
         await this.unindex(record);
         throw alreadyExists(triggerName);
-      }
-      return record;
+      });
     });
   }
 
@@ -138,6 +138,10 @@ export class Triggers {
       if (value.functionId === functionId) found.push(value.record);
     }
     return found;
+  }
+
+  private withIndexes<T>(config: TriggerConfig, work: () => Promise<T>): Promise<T> {
+    return config.type === 'oss' ? this.bucketRules.exclusive(config.bucket, work) : work();
   }
 
   private async index(record: TriggerRecord): Promise<void> {
@@ -194,14 +198,16 @@ export class Triggers {
         invocationRole: common.invocationRole ?? before.invocationRole,
         lastModifiedTime: this.clock.now(),
       };
-      await this.index(record);
-      const written = await this.documents.put(found.key, { ...found.value, record }, found.revision);
-      if (written.ok) return record;
-      await this.index(before);
-      throw new TidemillError(
-        'ConcurrentUpdateError',
-        `trigger '${triggerName}' was changed by another update at the same time`,
-      );
+      return this.withIndexes(config, async () => {
+        await this.index(record);
+        const written = await this.documents.put(found.key, { ...found.value, record }, found.revision);
+        if (written.ok) return record;
+        await this.index(before);
+        throw new TidemillError(
+          'ConcurrentUpdateError',
+          `trigger '${triggerName}' was changed by another update at the same time`,
+        );
+      });
     });
   }
 

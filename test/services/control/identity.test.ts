@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { KeyIdentity } from '../../../src/services/control/identity.ts';
+import { ACCOUNT, TestClock, TestRandom } from './memory-world.ts';
+
+const ARN = `acs:fc:local:${ACCOUNT}:functions/f`;
+const HOUR = 3_600_000;
+
+function make(secret = 'm'.repeat(32), clock = new TestClock()): { identity: KeyIdentity; clock: TestClock } {
+  const rootKey = { account: ACCOUNT, accessKeyId: 'AK', accessKeySecret: 'SK' };
+  return { identity: new KeyIdentity({ rootKey, masterSecret: secret, clock, random: new TestRandom() }), clock };
+}
+
+describe('identity', () => {
+  it('knows the root key, which has no token', () => {
+    const { identity } = make();
+    assert.deepEqual(identity.findKey('AK', undefined), {
+      secret: 'SK',
+      principal: { account: ACCOUNT, kind: 'root' },
+    });
+    assert.deepEqual(identity.findKey('AK', ''), identity.findKey('AK', undefined));
+    assert.equal(identity.findKey('AK', 'x'), undefined);
+    assert.equal(identity.findKey('AKX', undefined), undefined);
+  });
+
+  it('knows the credentials it gave, also on another server and after a restart', () => {
+    const { identity } = make();
+    const given = identity.credentialsFor(ACCOUNT, ARN);
+    assert.match(given.accessKeyId, /^STS\./);
+    for (const server of [identity, make().identity]) {
+      assert.deepEqual(server.findKey(given.accessKeyId, given.securityToken), {
+        secret: given.accessKeySecret,
+        principal: { account: ACCOUNT, kind: 'function', functionArn: ARN },
+      });
+    }
+    assert.equal(make('n'.repeat(32)).identity.findKey(given.accessKeyId, given.securityToken), undefined);
+  });
+
+  it('gives the same ones until less than a third of their life is left', () => {
+    const { identity, clock } = make();
+    const given = identity.credentialsFor(ACCOUNT, ARN);
+    assert.equal(given.expiresAt, clock.wall + HOUR);
+    assert.notEqual(identity.credentialsFor(ACCOUNT, `${ARN}2`).accessKeyId, given.accessKeyId);
+    clock.wall += HOUR * (2 / 3);
+    assert.equal(identity.credentialsFor(ACCOUNT, ARN), given);
+    clock.wall += 1;
+    const renewed = identity.credentialsFor(ACCOUNT, ARN);
+    assert.notEqual(renewed.accessKeyId, given.accessKeyId);
+    assert.ok(identity.findKey(given.accessKeyId, given.securityToken));
+    clock.wall = given.expiresAt;
+    assert.equal(identity.findKey(given.accessKeyId, given.securityToken), undefined);
+    assert.ok(identity.findKey(renewed.accessKeyId, renewed.securityToken));
+  });
+
+  it('refuses tokens that were changed, swapped or are long', () => {
+    const { identity } = make();
+    const given = identity.credentialsFor(ACCOUNT, ARN);
+    const other = identity.credentialsFor(ACCOUNT, `${ARN}2`);
+    assert.equal(identity.findKey(given.accessKeyId, other.securityToken), undefined);
+    assert.equal(identity.findKey(given.accessKeyId, undefined), undefined);
+    assert.equal(identity.findKey(given.accessKeyId, 'x'.repeat(100_000)), undefined);
+    // Right answer first, so that the cache is warm and must not be fooled.
+    assert.ok(identity.findKey(given.accessKeyId, given.securityToken));
+    const token = given.securityToken;
+    fc.assert(
+      fc.property(fc.nat(token.length - 1), fc.constantFrom('A', 'b', '.', '-'), (index, letter) => {
+        const changed = token.slice(0, index) + letter + token.slice(index + 1);
+        const found = identity.findKey(given.accessKeyId, changed);
+        assert.equal(found === undefined, changed !== token);
+      }),
+    );
+  });
+
+  it('refuses a weak master secret', () => {
+    assert.throws(() => make('short'), /master secret/);
+  });
+});
