@@ -62,7 +62,7 @@ function headerPairs(value: unknown): HeaderPairs {
 
 function bodyOf(value: unknown, base64: boolean): Buffer {
   if (value === undefined || value === null) return Buffer.alloc(0);
-  if (typeof value !== 'string') return Buffer.from(typeof value === 'object' ? JSON.stringify(value) : String(value));
+  if (typeof value !== 'string') return Buffer.from(JSON.stringify(value));
   return base64 && isBase64(value) ? Buffer.from(value, 'base64') : Buffer.from(value);
 }
 

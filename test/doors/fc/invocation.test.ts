@@ -46,7 +46,7 @@ async function invoke(body: Buffer | undefined, headers: Record<string, string> 
       ...(qualifier === undefined ? {} : { qualifier }),
     }),
     new FcModels.InvokeFunctionHeaders({ commonHeaders: headers }),
-    { readTimeout: 20_000, connectTimeout: 20_000, toMap: () => ({}) } as never,
+    { readTimeout: 20_000, connectTimeout: 20_000, toMap: () => ({}) },
   );
   const chunks: Buffer[] = [];
   for await (const chunk of answer.body ?? Readable.from([])) chunks.push(chunk as Buffer);
