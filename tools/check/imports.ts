@@ -7,7 +7,7 @@ export interface ImportLine {
 }
 
 const IMPORT =
-  /(?:^|[\s;}])(?:import|export)\s(?:[^'";]*?\sfrom\s)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)/g;
+  /(?:^|[\s;}])(?:import|export)\s(?:[^'";]*?\sfrom\s)?['"]([^'"]+)['"]|\b(?:import|require)\(\s*['"]([^'"]+)['"]\s*\)/g;
 
 /** Every module that a source text imports, re-exports or loads dynamically by a literal. */
 export function importsOf(text: string): readonly ImportLine[] {
