@@ -1,3 +1,4 @@
+import { errors } from 'undici';
 import { TidemillError } from '../../core/domain/errors.ts';
 import { LinkBrokenError } from '../../core/ports/instance-link.ts';
 
@@ -15,7 +16,7 @@ export function linkFailure(error: unknown, signal: AbortSignal | undefined): un
   if (signal?.aborted === true) return signal.reason;
   const code = codeOf(error);
   const message = error instanceof Error ? error.message : String(error);
-  if (code.startsWith('HPE_') || BAD_ANSWER.has(code)) {
+  if (error instanceof errors.HTTPParserError || BAD_ANSWER.has(code)) {
     return new TidemillError('BadResponse', `The function answered with invalid HTTP: ${message}`, { cause: error });
   }
   return new LinkBrokenError(`the connection to the instance failed: ${message}`, { cause: error });

@@ -42,14 +42,15 @@ export class StaleEpochError extends Error {
 
 /**
  * The server's way to one instance: one hop, no process between. Promises: one answer or one rejection per call
- * (LinkBrokenError, StaleEpochError, or the signal's reason); answers never cross between calls; calls up to the function's
+ * (LinkBrokenError, StaleEpochError, a TidemillError BadResponse when the function's own server answered with invalid
+ * HTTP, or the signal's reason); answers never cross between calls; calls up to the function's
  * concurrency may be in flight at once.
  */
 export interface InstanceLink {
   invoke(call: InstanceCall): Promise<InstanceAnswer>;
   /** Request ids the instance was still working on when the link was made (after a server restart). */
   readonly busyAtConnect: readonly string[];
-  /** Resolves when everything in `busyAtConnect` has ended. */
+  /** Resolves when everything in `busyAtConnect` has ended; stays pending when the link breaks before: race with `closed`. */
   drained(): Promise<void>;
   /** Resolves when the link is gone, for whatever reason. */
   readonly closed: Promise<void>;
