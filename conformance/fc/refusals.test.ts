@@ -99,7 +99,7 @@ test('runtimes and handlers', async () => {
   });
   await assert.rejects(
     world.client.createFunction(new models.CreateFunctionRequest({ body })),
-    failsWith('InvalidArgument', 400, /handler/),
+    failsWith('InvalidArgument', 400, /handler/i),
   );
 });
 

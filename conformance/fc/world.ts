@@ -1,4 +1,4 @@
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import Fc, * as models from '@alicloud/fc20230330';
@@ -108,9 +108,10 @@ export class World {
     const stop = (): void => void req.destroy();
     this.streams.add(stop);
     try {
-      const res = await new Promise<NodeJS.ReadableStream>((resolve, reject) => {
+      const res = await new Promise<IncomingMessage>((resolve, reject) => {
         req.on('response', resolve).on('error', reject).end();
       });
+      if (res.statusCode !== 200) throw new Error(`following the log of ${name} answered ${res.statusCode}`);
       for await (const line of createInterface({ input: res })) yield JSON.parse(line) as FactLine;
     } finally {
       this.streams.delete(stop);
