@@ -3,6 +3,7 @@ import busboy from 'busboy';
 import { TidemillError } from '../../core/domain/errors.ts';
 import { authorize } from './authenticate.ts';
 import { MAX_PUT_BYTES } from './body.ts';
+import type { ObjectInfo } from '../../core/ports/object-store.ts';
 import type { Call } from './call.ts';
 import { headerPrefix } from './dialect.ts';
 import { readObjectHeaders, toHeaderValue } from './object-headers.ts';
@@ -19,13 +20,21 @@ interface Form {
   readonly file: AsyncIterable<Uint8Array>;
   /** Resolves when the form has been read to its end; rejects when it is broken. */
   readonly ended: Promise<void>;
+  /** Stops reading, wherever that is. */
+  close(): void;
 }
 
 /** Upload by an HTML form: fields, then the file as the last one. */
 export async function postObject(call: Call): Promise<void> {
   const form = await readForm(call);
-  // Whatever comes first, the refusal below or the file's own error, tells the client: this one is only awaited at the end.
-  form.ended.catch(() => undefined);
+  try {
+    answer(call, form.fields, await storeFile(call, form));
+  } finally {
+    form.close();
+  }
+}
+
+async function storeFile(call: Call, form: Form): Promise<ObjectInfo> {
   const { fields } = form;
   const context = { identity: call.options.identity, now: call.options.clock.now(), maxBytes: MAX_PUT_BYTES };
   const grant = verifyForm(fields, call.bucketName, context);
@@ -48,8 +57,7 @@ export async function postObject(call: Call): Promise<void> {
     condition: { mustNotExist: fields.get('x-oss-forbid-overwrite') === 'true' },
   } as const;
   const file = withSize(form.file, grant?.minBytes ?? 0, grant?.maxBytes ?? MAX_PUT_BYTES);
-  const info = await call.store.put(call.bucketName, key, untilEnd(file, form.ended), options, writer);
-  answer(call, fields, info);
+  return call.store.put(call.bucketName, key, untilEnd(file, form.ended), options, writer);
 }
 
 function readForm(call: Call): Promise<Form> {
@@ -57,42 +65,58 @@ function readForm(call: Call): Promise<Form> {
   if (!/^multipart\/form-data/i.test(contentType)) {
     throw new TidemillError('InvalidArgument', 'POST to a bucket needs a body of type multipart/form-data');
   }
+  const parser = openParser(contentType);
+  const source = Readable.from(call.body.stream(MAX_PUT_BYTES + FORM_OVERHEAD_BYTES));
+  const close = (): void => {
+    source.destroy();
+    parser.destroy();
+  };
+  const ended = new Promise<void>((resolve, reject) => {
+    parser.once('close', resolve);
+    parser.on('error', (error) => reject(brokenForm(error)));
+  });
+  // Read by whoever stores the file; nobody does when the form is refused before.
+  ended.catch(() => undefined);
+  const form = collectFields(parser, ended).then((start) => ({ ...start, ended, close }));
+  source.once('error', (error) => parser.destroy(error));
+  source.pipe(parser);
+  return form.catch((error: unknown) => {
+    close();
+    throw error;
+  });
+}
+
+function brokenForm(error: unknown): TidemillError {
+  if (error instanceof TidemillError) return error;
+  const detail = error instanceof Error ? error.message : String(error);
+  return new TidemillError('InvalidArgument', `The form is broken: ${detail}`);
+}
+
+/** Everything before the file, and the file itself, which must come last. */
+function collectFields(parser: busboy.Busboy, ended: Promise<void>): Promise<Omit<Form, 'ended' | 'close'>> {
   return new Promise((resolve, reject) => {
     const fields = new Map<string, string>();
-    const parser = openParser(contentType);
-    const broken = (error: unknown): void => {
-      reject(
-        error instanceof TidemillError
-          ? error
-          : new TidemillError('InvalidArgument', `The form is broken: ${String(error)}`),
-      );
-    };
-    const ended = new Promise<void>((done, fail) => {
-      parser.once('close', done);
-      parser.once('error', fail);
-    });
-    ended.then(() => reject(new TidemillError('InvalidArgument', 'The form has no file')), broken);
+    ended.then(() => reject(new TidemillError('InvalidArgument', 'The form has no file')), reject);
     parser.on('field', (name, value, info) => {
-      if (info.valueTruncated || info.nameTruncated)
-        broken(new TidemillError('EntityTooLarge', `The form field ${name.slice(0, 40)} is too long`));
+      if (info.valueTruncated || info.nameTruncated) {
+        reject(new TidemillError('EntityTooLarge', `The form field ${name.slice(0, 40)} is too long`));
+      }
       fields.set(name.toLowerCase(), value);
     });
-    parser.on('fieldsLimit', () =>
-      broken(new TidemillError('InvalidArgument', `A form has at most ${FORM_LIMITS.fields} fields`)),
-    );
+    parser.on('fieldsLimit', () => {
+      reject(new TidemillError('InvalidArgument', `A form has at most ${FORM_LIMITS.fields} fields`));
+    });
     parser.on('file', (name, file, info) => {
+      // Without a listener, a form that ends too early would take the process down.
+      file.on('error', () => undefined);
       if (name.toLowerCase() !== 'file') {
-        file.resume();
-        broken(
-          new TidemillError('InvalidArgument', `The form carries a file in field ${name.slice(0, 40)}, not in "file"`),
+        reject(
+          new TidemillError('InvalidArgument', `The file is in the form field ${name.slice(0, 40)}, not in "file"`),
         );
         return;
       }
-      resolve({ fields, fileName: info.filename ?? '', fileType: info.mimeType, file, ended });
+      resolve({ fields, fileName: info.filename ?? '', fileType: info.mimeType, file });
     });
-    const source = Readable.from(call.body.stream(MAX_PUT_BYTES + FORM_OVERHEAD_BYTES));
-    source.once('error', (error) => parser.destroy(error));
-    source.pipe(parser);
   });
 }
 
@@ -119,9 +143,15 @@ async function* withSize(file: AsyncIterable<Uint8Array>, min: number, max: numb
   if (size < min) throw new TidemillError('EntityTooSmall', `The file is smaller than the ${min} bytes required`);
 }
 
-/** The file is whole only when the form around it is. */
+/** The file is whole only when the form around it is; why it is not, the form knows better. */
 async function* untilEnd(file: AsyncIterable<Uint8Array>, ended: Promise<void>): AsyncGenerator<Uint8Array> {
-  yield* file;
+  try {
+    yield* file;
+  } catch (error) {
+    if (error instanceof TidemillError) throw error;
+    await ended;
+    throw brokenForm(error);
+  }
   await ended;
 }
 
