@@ -136,9 +136,11 @@ export class MemoryBlobs implements BlobStore {
   }
 }
 
-/** Lets others run, so that interleavings of concurrent calls show. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** How many turns a storage call takes; tests make it vary, so that concurrent calls interleave in many ways. */
+export const latency = { turns: () => 1 };
+
+async function turn(): Promise<void> {
+  for (let turns = latency.turns(); turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
 }
 
 export class TestClock implements Clock {
