@@ -125,28 +125,39 @@ function serialise(value) {
 }
 
 /**
- * Runs a handler or hook in any of its styles and reports its one outcome through `settle`.
+ * @typedef {object} Outcome
+ * @property {(value: unknown) => void} succeed
+ * @property {(error: unknown, status: number) => void} fail
+ * @property {boolean} settled
+ */
+
+/**
+ * Runs a handler or hook in any of its styles and reports its one outcome.
  * @param {Function} fn
  * @param {unknown[]} args without the callback
- * @param {boolean} callbackStyle whether the function may answer through a callback
- * @param {{succeed(value: unknown): void, fail(error: unknown, status: number): void, settled: boolean}} outcome
+ * @param {{mayCallBack: boolean, callsBack: boolean}} style
+ * @param {Outcome} outcome
+ * @param {import('./last-resort.cjs').LastResort} lastResort
  */
-function run(fn, args, callbackStyle, outcome) {
+function run(fn, args, style, outcome, lastResort) {
   try {
-    if (callbackStyle) args.push(callbackOf(outcome));
+    if (style.mayCallBack) args.push(callbackOf(outcome));
     const returned = fn(...args);
     if (typeof returned?.then === 'function') {
       returned.then(
-        (/** @type {unknown} */ value) => outcome.succeed(value),
+        (/** @type {unknown} */ value) => {
+          if (value === undefined && style.callsBack && !outcome.settled) lastResort.add(outcome);
+          else outcome.succeed(value);
+        },
         (/** @type {unknown} */ error) => outcome.fail(error, RESULT_STATUS.unhandled),
       );
-    } else if (!callbackStyle) outcome.succeed(returned);
+    } else if (!style.mayCallBack) outcome.succeed(returned);
   } catch (error) {
     outcome.fail(error, RESULT_STATUS.unhandled);
   }
 }
 
-/** @param {{succeed(value: unknown): void, fail(error: unknown, status: number): void}} outcome */
+/** @param {Outcome} outcome */
 function callbackOf(outcome) {
   return (/** @type {unknown} */ error, /** @type {unknown} */ data) => {
     if (error !== null && error !== undefined) outcome.fail(error, RESULT_STATUS.handled);

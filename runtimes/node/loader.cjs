@@ -98,24 +98,30 @@ function pickMethod(module, method, name) {
 }
 
 /**
- * Whether a function may answer through a callback: it declares the parameter at `position`, or its text does not tell.
- * A function that cannot is finished when it returns; one that can is waited for.
+ * How a function can answer, judged once from its text. `mayCallBack`: it declares the callback parameter, or its text does
+ * not tell; one that cannot is finished when it returns. `callsBack`: it mentions the callback in its body, so that a
+ * promise of undefined does not yet mean that it has answered.
  * @param {Function} fn
  * @param {number} position index of the callback parameter
+ * @returns {{mayCallBack: boolean, callsBack: boolean}}
  */
-function takesCallback(fn, position) {
-  return fn.length > position || /\barguments\b|\.\.\.|\[native code\]|=/.test(parameterText(fn));
+function answerStyle(fn, position) {
+  const text = Function.prototype.toString.call(fn);
+  const parameters = parameterText(text);
+  if (fn.length <= position && !/\barguments\b|\.\.\.|\[native code\]|=/.test(parameters)) {
+    return { mayCallBack: false, callsBack: false };
+  }
+  const name = /^[\s(]*([A-Za-z_$][\w$]*)/.exec(parameters.slice(parameters.indexOf('(')).split(',')[position] ?? '')?.[1];
+  return { mayCallBack: true, callsBack: name !== undefined && text.split(name).length > 2 };
 }
 
-/** Parameters of plain functions; the whole text where only the body can tell. @param {Function} fn */
-function parameterText(fn) {
-  const text = Function.prototype.toString.call(fn);
+/** The declaration up to the body; the whole text where only the body can tell. @param {string} text */
+function parameterText(text) {
   if (text.includes('[native code]') || /\barguments\b/.test(text)) return text;
-  // Up to the body: rest and default parameters are not counted by `length`.
   const arrow = text.indexOf('=>');
   const body = text.indexOf('{');
   const end = arrow >= 0 && (body < 0 || arrow < body) ? arrow : body;
   return text.slice(0, end < 0 ? text.length : end);
 }
 
-module.exports = { applyEnvironment, loadHandler, takesCallback };
+module.exports = { applyEnvironment, loadHandler, answerStyle };

@@ -3,7 +3,8 @@ const { Arriving, Call, run } = require('./calls.cjs');
 const { Connection } = require('./connection.cjs');
 const { Context } = require('./context.cjs');
 const { NamedError, errorPayload, errorText } = require('./errors.cjs');
-const { applyEnvironment, loadHandler, takesCallback } = require('./loader.cjs');
+const { LastResort } = require('./last-resort.cjs');
+const { answerStyle, applyEnvironment, loadHandler } = require('./loader.cjs');
 const { Output } = require('./output.cjs');
 const { FRAME, RESULT_FLAG, RESULT_STATUS, jsonFrame } = require('./protocol.cjs');
 
@@ -41,6 +42,7 @@ class Step {
     if (this.settled) return;
     this.settled = true;
     this.runtime.step = undefined;
+    this.runtime.lastResort.settled(this);
     const ms = Math.round((performance.now() - this.startedAt) * 1000) / 1000;
     this.connection.send(jsonFrame(this.answer, this.stream, { ...outcome, ms }));
   }
@@ -58,7 +60,7 @@ class Runtime {
     this.load = undefined;
     /** @type {Function | undefined} */
     this.handler = undefined;
-    this.callbackStyle = true;
+    this.style = { mayCallBack: true, callsBack: false };
     /** Of the newest call or step: what output between calls is attributed to in its text. */
     this.lastRequestId = '';
     /** @type {Call | undefined} */
@@ -68,6 +70,9 @@ class Runtime {
     /** @type {Step | undefined} */
     this.step = undefined;
     this.output = new Output(this);
+    /** @type {import('node:net').Server | undefined} */
+    this.server = undefined;
+    this.lastResort = new LastResort((alive) => this.keepAlive(alive));
     this.onFrame = this.onFrame.bind(this);
     this.onClose = this.onClose.bind(this);
   }
@@ -85,9 +90,19 @@ class Runtime {
     return found;
   }
 
-  /** @param {import('node:net').Socket} socket */
-  accept(socket) {
-    new Connection(socket, this.onFrame, this.onClose);
+  /** Listens on an inherited descriptor. @param {number} fd */
+  listen(fd) {
+    this.server = require('node:net').createServer((socket) => {
+      new Connection(socket, this.onFrame, this.onClose);
+    });
+    this.server.listen({ fd });
+  }
+
+  /** @param {boolean} alive */
+  keepAlive(alive) {
+    const change = alive ? 'ref' : 'unref';
+    this.server?.[change]();
+    for (const connection of this.connections) connection.socket[change]();
   }
 
   /** @param {Connection} connection */
@@ -147,7 +162,7 @@ class Runtime {
       this.output.write(`load code for handler:${load.handler}\n`, undefined);
       const loaded = loadHandler(load.codePath, load.handler);
       const handler = loaded instanceof Promise ? await loaded : loaded;
-      this.callbackStyle = takesCallback(handler, 2);
+      this.style = answerStyle(handler, 2);
       this.handler = handler;
       step.succeed();
     } catch (error) {
@@ -165,7 +180,7 @@ class Runtime {
       const loaded = loadHandler(this.load.codePath, name ?? '');
       const hook = loaded instanceof Promise ? await loaded : loaded;
       const context = new Context(this.load, request.requestId, '', 0, connection.credentials, this.output.logger);
-      run(hook, [context], takesCallback(hook, 1), step);
+      run(hook, [context], answerStyle(hook, 1), step, this.lastResort);
     } catch (error) {
       step.fail(error);
     }
@@ -211,13 +226,14 @@ class Runtime {
     this.latest = call;
     this.lastRequestId = header.r;
     const context = new Context(this.load, header.r, header.q, header.n, connection.credentials, this.output.logger);
-    if (this.storage === undefined) run(this.handler, [event, context], this.callbackStyle, call);
-    else this.storage.run(call, run, this.handler, [event, context], this.callbackStyle, call);
+    if (this.storage === undefined) run(this.handler, [event, context], this.style, call, this.lastResort);
+    else this.storage.run(call, run, this.handler, [event, context], this.style, call, this.lastResort);
   }
 
   /** @param {Call} call */
   ended(call) {
     this.calls.delete(call);
+    this.lastResort.settled(call);
     if (this.latest === call) this.latest = undefined;
     if (call.watchers === undefined) return;
     for (const connection of call.watchers) connection.send(jsonFrame(FRAME.ended, 0, { requestId: call.requestId }));

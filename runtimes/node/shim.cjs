@@ -1,6 +1,5 @@
 'use strict';
 // Entry of the Node runtimes: listens on the inherited Unix socket, descriptor 3 (docs: runtimes/README.md).
-const net = require('node:net');
 const { Runtime } = require('./runtime.cjs');
 
 const LISTEN_FD = 3;
@@ -14,4 +13,4 @@ process.on('uncaughtException', (error) => {
 });
 process.on('exit', () => runtime.flush());
 
-net.createServer((socket) => runtime.accept(socket)).listen({ fd: LISTEN_FD });
+runtime.listen(LISTEN_FD);
