@@ -152,8 +152,8 @@ export class Cgroups {
       for (let path = this.parent; path !== '/' && path !== '.'; path = join(path, '..')) {
         try {
           rmdirSync(join(hierarchy, path));
-        } catch {
-          break;
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== 'ENOENT') break;
         }
       }
     }

@@ -21,6 +21,9 @@ export const EGRESS_GROUP = 29805;
 /** Carries "has internet access" from the bridge to the IP layer. */
 const EGRESS_MARK = '0x40000000';
 
+/** Functions learn at once that they may not, instead of waiting for a time-out. */
+const REFUSE = 'reject with icmpx type admin-prohibited';
+
 /** Never reachable: this network, private, shared (carrier), loopback, link-local with metadata, protocol, benchmark,
  * multicast and reserved ranges. */
 const FORBIDDEN = [
@@ -95,7 +98,7 @@ table inet ${table} {
     ct state invalid drop
     ip saddr != ${subnet} drop
     ${sanctioned(input).join('\n    ')}
-    drop
+    ${REFUSE}
   }
   chain through_host {
     type filter hook forward priority -10; policy accept;
@@ -109,9 +112,9 @@ table inet ${table} {
     ip saddr != ${subnet} drop
     meta nfproto ipv6 drop
     ${sanctioned(input).join('\n    ')}
-    meta mark & ${EGRESS_MARK} != ${EGRESS_MARK} drop
-    oifname "${bridge}" drop
-    ip daddr { ${FORBIDDEN} } drop
+    meta mark & ${EGRESS_MARK} != ${EGRESS_MARK} ${REFUSE}
+    oifname "${bridge}" ${REFUSE}
+    ip daddr { ${FORBIDDEN} } ${REFUSE}
     accept
   }
 }

@@ -65,6 +65,8 @@ export async function createOciRuntime(options: OciRuntimeOptions): Promise<OciR
   if (typeof layout === 'string') throw new Error(layout);
   const { runDir, clock, logger } = options;
   const tag = installationTag(options.installationId);
+  // Sandboxes are other users: what is made for them must not depend on who started the platform with which mask.
+  process.umask(0o022);
   mkdirSync(runDir, { recursive: true, mode: 0o711 });
   const cgroups = new Cgroups(layout, `/tidemill/${tag}`, clock);
   cgroups.prepare();

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CustomDns } from '../../core/domain/function.ts';
 import type { ExitReason } from '../../core/domain/instance.ts';
@@ -147,8 +148,18 @@ export class OciSandbox implements SandboxHandle {
   }
 }
 
-/** Shows folders at /code and /opt of the sandbox, read-only, whether it runs already or not. */
+const READABLE_BY_ALL = 0o005;
+
+/**
+ * Shows folders at /code and /opt of the sandbox, read-only, whether it runs already or not. Functions are nobody's user on
+ * this host: a folder they could not look into is refused here, where the reason can be told.
+ */
 export function showMounts(folder: string, mounts: readonly SandboxMount[]): void {
   const paths = mountFolders(folder);
-  for (const mount of mounts) attachReadOnly(mount.source, mount.target === '/code' ? paths.code : paths.opt);
+  for (const mount of mounts) {
+    if ((statSync(mount.source).mode & READABLE_BY_ALL) !== READABLE_BY_ALL) {
+      throw new Error(`${mount.source} cannot be shown at ${mount.target}: not everybody may read it (mode o+rx)`);
+    }
+    attachReadOnly(mount.source, mount.target === '/code' ? paths.code : paths.opt);
+  }
 }

@@ -58,6 +58,11 @@ export interface SandboxHandle {
   readonly host: string | undefined;
   /** Main process as the host sees it. */
   readonly pid: number;
+  /**
+   * Where a folder of the sandbox (`/code`, `/opt`, a boot target) really is for the process inside, when the tier cannot
+   * show it at its own path (`process`). Absent: everything is where it was asked for. Ask after `specialise`.
+   */
+  pathOf?(target: string): string;
   /** Shows code and layers inside, sets the limits and egress of the version; only once, on a sandbox made without mounts. */
   specialise(options: {
     mounts: readonly SandboxMount[];
