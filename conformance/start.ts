@@ -11,6 +11,8 @@ export interface Platform {
   readonly objectsEndpoint: string;
   readonly accessKeyId: string;
   readonly accessKeySecret: string;
+  /** Of the supervisor, when `connect` started the platform. */
+  readonly pid: number | undefined;
   /** Stops what `connect` started; a platform that was given stays. */
   close(): Promise<void>;
 }
@@ -31,7 +33,7 @@ export async function connect(): Promise<Platform> {
       'TIDEMILL_ENDPOINT is set; set TIDEMILL_OBJECTS_ENDPOINT, _ACCESS_KEY_ID and _ACCESS_KEY_SECRET as well',
     );
   }
-  return { endpoint, objectsEndpoint, accessKeyId, accessKeySecret, close: async () => {} };
+  return { endpoint, objectsEndpoint, accessKeyId, accessKeySecret, pid: undefined, close: async () => {} };
 }
 
 interface Ready {
@@ -58,6 +60,7 @@ async function start(): Promise<Platform> {
       objectsEndpoint: ready.objects.endpoint,
       accessKeyId: ready.accessKeyId,
       accessKeySecret: ready.accessKeySecret,
+      pid: child.pid,
       close,
     };
   } catch (error) {
@@ -95,4 +98,14 @@ async function stop(child: ChildProcess): Promise<void> {
   const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
   await exited;
   clearTimeout(timer);
+}
+
+/** The variables that name a platform to the tests of another process. */
+export function environmentOf(platform: Platform): Record<string, string> {
+  return {
+    TIDEMILL_ENDPOINT: platform.endpoint,
+    TIDEMILL_OBJECTS_ENDPOINT: platform.objectsEndpoint,
+    TIDEMILL_ACCESS_KEY_ID: platform.accessKeyId,
+    TIDEMILL_ACCESS_KEY_SECRET: platform.accessKeySecret,
+  };
 }

@@ -52,10 +52,10 @@ function ruleFor(path: string): Rule | undefined {
   if (parts[0] === 'conformance') return { ours: ['conformance/'], builtins: 'all', packages: true };
   if (parts[0] === 'chaos') return { ours: ['chaos/'], builtins: 'all', packages: true };
   if (parts[0] === 'bench')
-    return { ours: ['bench/', 'src/services/scheduler/', ...CORE], builtins: 'all', packages: true };
+    return { ours: ['bench/', 'conformance/start.ts', 'src/services/', ...CORE], builtins: 'all', packages: true };
   if (parts[0] === 'test')
     return { ours: ['test/', 'src/', 'tools/', 'conformance/'], builtins: 'all', packages: true };
-  if (parts[0] === 'tools') return { ours: ['tools/'], builtins: 'all', packages: true };
+  if (parts[0] === 'tools') return { ours: ['tools/', 'conformance/start.ts'], builtins: 'all', packages: true };
   return undefined;
 }
 

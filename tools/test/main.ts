@@ -1,7 +1,7 @@
 import { globSync } from 'node:fs';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
-import { startPlatform } from './platform.ts';
+import { connect, environmentOf } from '../../conformance/start.ts';
 
 /**
  * Passes every test: house rules and units first, then the unmodified clients against the built platform, then a look for
@@ -38,12 +38,12 @@ const started = performance.now();
 await phase('units, ports and house rules', filesOf('test/**/*.test.ts'), 2);
 const clients = filesOf('conformance/**/*.test.ts');
 if (clients.length > 0) {
-  const platform = await startPlatform();
-  Object.assign(process.env, platform.env);
+  const platform = await connect();
+  Object.assign(process.env, environmentOf(platform));
   try {
     await phase('unmodified clients against the running platform', clients, 2);
   } finally {
-    totals.failed += await platform.stop();
+    await platform.close();
   }
 }
 console.log(`\nin ${((performance.now() - started) / 1000).toFixed(0)} s`);

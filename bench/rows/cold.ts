@@ -1,0 +1,52 @@
+import { callOnce, deployEcho, fcClient } from '../functions.ts';
+import { timeCommand } from '../processes.ts';
+import { type Pair, quantile, type Row } from '../row.ts';
+import { waitForPool } from '../pool-ready.ts';
+
+const STARTS = 20;
+
+/** First call of a function that nobody called before, while a booted runtime waits in the pool. */
+export const coldFromPool: Row = {
+  name: 'cold-pool',
+  baseline: 'node -e 0',
+  async run(start) {
+    const platform = await start();
+    const client = fcClient(platform);
+    const ours: number[] = [];
+    const baseline: number[] = [];
+    for (let i = 0; i < STARTS; i++) {
+      const name = `bench-pool-${i}`;
+      await deployEcho(client, { name, runtime: 'nodejs24' });
+      await waitForPool(platform, 'nodejs24');
+      const begin = performance.now();
+      await callOnce(client, name, 'x');
+      ours.push(performance.now() - begin);
+      baseline.push(await timeCommand(process.execPath, ['-e', '0']));
+    }
+    const pair = (share: number): Pair[] => [{ ours: quantile(ours, share), baseline: quantile(baseline, 0.5) }];
+    return [
+      { measure: 'p50, as the SDK sees it', unit: 'ms', rounds: pair(0.5), goal: 0.15 },
+      { measure: 'p99, as the SDK sees it', unit: 'ms', rounds: pair(0.99), goal: 0.5 },
+    ];
+  },
+};
+
+/** The same when nothing was made ahead: the function's environment needs a process of its own. */
+export const coldFromScratch: Row = {
+  name: 'cold-scratch',
+  baseline: 'node -e 0',
+  async run(start) {
+    const platform = await start();
+    const client = fcClient(platform);
+    const rounds: Pair[] = [];
+    for (let i = 0; i < STARTS / 2; i++) {
+      const name = `bench-scratch-${i}`;
+      await deployEcho(client, { name, runtime: 'nodejs24', environment: { NODE_OPTIONS: '--no-warnings' } });
+      const begin = performance.now();
+      await callOnce(client, name, 'x');
+      const ours = performance.now() - begin;
+      rounds.push({ ours, baseline: await timeCommand(process.execPath, ['-e', '0']) });
+    }
+    return [{ measure: 'p50, as the SDK sees it', unit: 'ms', rounds }];
+  },
+};
