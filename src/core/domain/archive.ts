@@ -5,7 +5,7 @@ import { LIMITS } from './limits.ts';
  * What a code package may contain. Control checks every package on arrival, the node checks again while unpacking: both ask here, so
  * that what was accepted can be unpacked. Nothing in an archive may name a place outside its own folder.
  */
-export interface ArchiveEntry {
+interface ArchiveEntry {
   /** As decoded; `/` separates, a trailing one marks a directory. */
   readonly name: string;
   /** Unix `st_mode`, 0 when the archive does not say (see `unixMode`). */
@@ -97,7 +97,7 @@ function kindOf(entry: ArchiveEntry): CheckedEntry['kind'] {
 }
 
 /** The rules that concern one entry alone. Throws TidemillError InvalidArgument naming the entry. */
-export function checkEntry(entry: ArchiveEntry): CheckedEntry {
+function checkEntry(entry: ArchiveEntry): CheckedEntry {
   const path = checkName(entry.name);
   const shown = printable(entry.name);
   const kind = kindOf(entry);

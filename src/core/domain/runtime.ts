@@ -1,6 +1,6 @@
 import { isCustomRuntime } from './version-spec.ts';
 
-export type RuntimeFamily = 'nodejs' | 'python' | 'custom' | 'java' | 'php' | 'go' | 'dotnet' | 'container';
+type RuntimeFamily = 'nodejs' | 'python' | 'custom' | 'java' | 'php' | 'go' | 'dotnet' | 'container';
 
 interface RuntimeRow {
   readonly family: RuntimeFamily;

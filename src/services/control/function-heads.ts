@@ -16,11 +16,11 @@ export function functionNotFound(name: string): TidemillError {
   return new TidemillError('FunctionNotFound', `function '${name}' does not exist`);
 }
 
-export function versionNotFound(versionId: string): TidemillError {
+function versionNotFound(versionId: string): TidemillError {
   return new TidemillError('VersionNotFound', `version '${versionId}' does not exist`);
 }
 
-export function aliasNotFound(aliasName: string): TidemillError {
+function aliasNotFound(aliasName: string): TidemillError {
   return new TidemillError('AliasNotFound', `alias '${aliasName}' does not exist`);
 }
 

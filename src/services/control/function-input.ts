@@ -36,7 +36,7 @@ const ENVIRONMENT_KEY = /^[A-Za-z][A-Za-z0-9_]*$/;
  * `logConfig.project`/`logstore` are stored and shown in the context object: output always goes to the platform's own log;
  * its metrics switches and `logBeginRule` are stored and given back: metrics are always on, lines are never joined.
  */
-export function readConfig(reader: FieldReader): ConfigPatch {
+function readConfig(reader: FieldReader): ConfigPatch {
   const patch: ConfigPatch = {};
   const set = <K extends keyof ConfigPatch>(key: K, value: ConfigPatch[K] | undefined): void => {
     if (value !== undefined) patch[key] = value;

@@ -18,7 +18,7 @@ import type { LayerUse } from './layer-use.ts';
 import { checkName } from './names.ts';
 import { readTags } from './tag-rules.ts';
 
-export interface FunctionsOptions {
+interface FunctionsOptions {
   readonly heads: FunctionHeads;
   readonly intake: CodeIntake;
   readonly references: CodeReferences;

@@ -13,7 +13,7 @@ export interface RootKey {
   readonly accessKeySecret: string;
 }
 
-export interface IdentityOptions {
+interface IdentityOptions {
   readonly rootKey: RootKey;
   /** At least 32 bytes; whoever has it can make credentials for every function. */
   readonly masterSecret: Uint8Array | string;

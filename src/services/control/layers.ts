@@ -15,7 +15,7 @@ import { keys } from './keys.ts';
 import { checkName, isName } from './names.ts';
 import { fromToken, pageLimit, takePage } from './paging.ts';
 
-export interface LayersOptions {
+interface LayersOptions {
   readonly documents: DocumentStore;
   readonly intake: CodeIntake;
   readonly references: CodeReferences;

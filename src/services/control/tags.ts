@@ -11,7 +11,7 @@ import { checkCount, checkResourceType, readResources, readTagKey, readTags } fr
 const RESOURCE_TYPE = 'ALIYUN::FC::FUNCTION';
 
 /** A tag to look for; without a value any value matches. */
-export interface TagFilter {
+interface TagFilter {
   readonly key: string;
   readonly value?: string;
 }
@@ -94,8 +94,12 @@ export class Tags {
       ? this.allHeads(account, after)
       : this.namedHeads(account, request, after);
     const position = (item: TaggedResource & { at: string }): string => item.at;
-    const page = await takePage(this.flatten(source, filters, after), limit, position, ({ at: _, ...item }) => item);
-    return page;
+    const view = ({ resourceId, resourceType, tag }: TaggedResource): TaggedResource => ({
+      resourceId,
+      resourceType,
+      tag,
+    });
+    return takePage(this.flatten(source, filters, after), limit, position, view);
   }
 
   private async *allHeads(account: string, after: string | undefined): AsyncGenerator<FunctionDocument> {

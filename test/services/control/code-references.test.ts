@@ -27,8 +27,8 @@ function checkTidy({ store, blobs }: World): void {
   assert.deepEqual(store.keys('c/'), limited.sort());
   for (const prefix of ['v/', 'a/', 't/', 'e/']) {
     for (const key of store.keys(prefix)) {
-      const { functionId } = store.entries.get(key)?.value as { functionId: string };
-      assert.ok(heads.has(functionId), `${key} is an orphan`);
+      const child = store.entries.get(key)?.value as { functionId: string } | undefined;
+      assert.ok(child !== undefined && heads.has(child.functionId), `${key} is an orphan`);
     }
   }
 }
