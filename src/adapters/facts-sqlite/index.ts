@@ -37,7 +37,7 @@ const MAX_UNWRITTEN_CHARS = 64 * 1024 * 1024;
 export async function openFactLog(options: FactLogOptions): Promise<FactLog> {
   const { path, retention = DEFAULT_RETENTION } = options;
   const writer = await BatchThread.start<LogCall>({
-    thread: startThread('writer', { path, retention }),
+    thread: startThread('writer-worker', { path, retention }),
     defer: setImmediate,
     encode: (calls) => ({ calls }),
     failure: (message) => new TidemillError('InternalServerError', `the fact log ${path} failed: ${message}`),
@@ -76,13 +76,16 @@ class SqliteFactLog implements FactLog {
     const text = JSON.stringify(fact);
     this.pending.push(text);
     this.pendingChars += text.length;
-    if (this.pendingChars >= FLUSH_CHARS && this.writing === undefined) this.startWriting();
+    if (this.pendingChars >= FLUSH_CHARS && this.writing === undefined) void this.startWriting();
     this.armFlush();
     this.appended.emit(fact);
   }
 
   async flush(): Promise<void> {
-    while (this.writing !== undefined || this.pending.length > 0) await (this.writing ?? this.startWriting());
+    // The write under way, then the one after it: that holds all there was at this call. Not more, or a flush under
+    // constant appending would never end.
+    await this.writing;
+    if (this.writing !== undefined || this.pending.length > 0) await (this.writing ?? this.startWriting());
   }
 
   async read(query: FactQuery): Promise<FactPage> {
@@ -159,7 +162,7 @@ class SqliteFactLog implements FactLog {
     if (this.flushTimer !== undefined || this.closed) return;
     this.flushTimer = this.clock.after(this.flushMs, () => {
       this.flushTimer = undefined;
-      if (this.pending.length > 0 && this.writing === undefined) this.startWriting();
+      if (this.pending.length > 0 && this.writing === undefined) void this.startWriting();
     });
   }
 

@@ -29,7 +29,7 @@ interface Outgoing {
 export async function openEventQueue(options: EventQueueOptions): Promise<EventQueue> {
   const { path, clock, rememberMs } = options;
   const writer = await BatchThread.start<Outgoing>({
-    thread: startThread('writer', { path, rememberMs }),
+    thread: startThread('writer-worker', { path, rememberMs }),
     defer: setImmediate,
     encode: (outgoing) => {
       const payloads = outgoing.flatMap((each) => each.payloads);

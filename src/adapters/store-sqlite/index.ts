@@ -12,7 +12,7 @@ import type {
 } from '../../core/ports/metadata-store.ts';
 import { openForReading } from './database.ts';
 import { startThread } from './node-thread.ts';
-import type { StoreWrite } from './writer.ts';
+import type { StoreWrite } from './writer-worker.ts';
 
 export interface MetadataStoreOptions {
   /** The database file; `-wal` and `-shm` files stand beside it. One store at a time may have it open for writing. */
@@ -38,7 +38,7 @@ export async function openMetadataStore(options: MetadataStoreOptions): Promise<
   const failure = (message: string) =>
     new TidemillError('InternalServerError', `the metadata store ${path} failed: ${message}`);
   const writer = await BatchThread.start<StoreWrite>({
-    thread: startThread('writer', { path }),
+    thread: startThread('writer-worker', { path }),
     defer: setImmediate,
     encode: (calls) => ({ calls }),
     failure,

@@ -20,6 +20,7 @@ interface FieldRule {
 }
 
 const MONTHS = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC'];
+const LONGEST_MONTHS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 const WEEKDAYS = ['MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT', 'SUN'];
 
 const RULES: readonly FieldRule[] = [
@@ -55,7 +56,7 @@ export function validateCron(expression: string): string | undefined {
 }
 
 /**
- * Reads `[CRON_TZ=<zone> ]<6 or 7 fields>` or `@every <Go duration>`. Zones are IANA names; without one, times are UTC.
+ * Reads `[CRON_TZ=<zone> ]<6 or 7 fields>` (some tools write `TZ=`) or `@every <Go duration>`. Zones are IANA names; without one, times are UTC.
  * Weekday 0 is taken for Sunday, as some tools write it.
  */
 export function parseCron(expression: string): TimerSchedule | { readonly kind: 'invalid'; readonly problem: string } {
@@ -87,8 +88,9 @@ function parseFields(expression: string): TimerSchedule {
   const parts = expression.trim().split(/\s+/);
   let timeZone = 'UTC';
   const [first = ''] = parts;
-  if (first.startsWith('CRON_TZ=')) {
-    timeZone = checkZone(first.slice('CRON_TZ='.length));
+  const prefix = /^(?:CRON_)?TZ=(.*)$/.exec(first);
+  if (prefix !== null) {
+    timeZone = checkZone(prefix[1] ?? '');
     parts.shift();
   }
   if (parts.length !== 6 && parts.length !== 7) {
@@ -100,14 +102,34 @@ function parseFields(expression: string): TimerSchedule {
     const rule = RULES[index];
     return rule === undefined ? part : plainField(part.toUpperCase(), rule);
   });
+  if (namesNoDate(fields)) throw new Problem('it names a day that none of its months has');
   return { kind: 'cron', pattern: fields.join(' '), timeZone };
+}
+
+/** True for schedules like February 30th; expects plain fields. */
+function namesNoDate(fields: readonly string[]): boolean {
+  const [, , , days = '*', months = '*', weekdays = '*'] = fields;
+  if (days === '*' || weekdays !== '*') return false;
+  const firstDay = Math.min(...numbersOf(days, 31));
+  return numbersOf(months, 12).every((month) => firstDay > (LONGEST_MONTHS[month - 1] ?? 31));
+}
+
+/** The numbers of a plain field that counts from 1. */
+function numbersOf(field: string, max: number): number[] {
+  return field.split(',').flatMap((part) => {
+    const [range = '', step = '1'] = part.split('/');
+    const [from = '', to = from] = range === '*' ? ['1', String(max)] : range.split('-');
+    const numbers: number[] = [];
+    for (let number = Number(from); number <= Number(to); number += Number(step)) numbers.push(number);
+    return numbers;
+  });
 }
 
 function checkZone(zone: string): string {
   try {
-    new Intl.DateTimeFormat('en', { timeZone: zone });
     // Offsets such as +08:00 are not IANA names, though the formatter takes them.
-    if (/^[A-Za-z]/.test(zone)) return zone;
+    const known = Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone;
+    if (known !== '' && /^[A-Za-z]/.test(zone)) return zone;
   } catch {
     // Not a zone this machine knows: said below.
   }

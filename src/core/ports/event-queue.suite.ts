@@ -24,7 +24,7 @@ function event(id: string, key: string, dueAt = 0): NewEvent {
 /** What every event queue promises. `place` makes a fresh, empty one and cleans up after the test. */
 export function eventQueueSuite(name: string, place: (test: TestContext) => Promise<EventQueuePlace>): void {
   const withQueue = (title: string, body: (queue: EventQueue, place: EventQueuePlace) => Promise<void>) =>
-    it(title, async (test) => {
+    void it(title, async (test) => {
       const where = await place(test);
       const queue = await where.open();
       try {

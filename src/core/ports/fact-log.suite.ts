@@ -40,7 +40,7 @@ const times = (facts: readonly Fact[]) => facts.map((fact) => fact.at - 1000);
 /** What every fact log promises. `place` makes a fresh, empty one and cleans up after the test. */
 export function factLogSuite(name: string, place: (test: TestContext) => Promise<FactLogPlace>): void {
   const withLog = (title: string, body: (log: FactLog, place: FactLogPlace) => Promise<void>) =>
-    it(title, async (test) => {
+    void it(title, async (test) => {
       const where = await place(test);
       const log = await where.open();
       try {
@@ -155,6 +155,10 @@ export function factLogSuite(name: string, place: (test: TestContext) => Promise
         kept.map((_, index) => 5000 - kept.length + index),
         'what is left is the newest, without gaps',
       );
+      for (const first of [4999, 4990, 4900, 4850, 4801]) {
+        const { facts } = await log.read({ ...of('f'), since: 1000 + first, limit: 10_000 });
+        assert.deepEqual([facts.length, times(facts)[0]], [5000 - first, first]);
+      }
       await log.close();
     });
 
@@ -173,11 +177,30 @@ export function factLogSuite(name: string, place: (test: TestContext) => Promise
       log.append(output('other', 10));
       await log.flush();
       await log.close();
+      where.time.now += 5000;
       log = await where.open({ maxAgeMs: 1600, maxBytes: 1e9 });
       assert.deepEqual((await log.read(of('f'))).facts, []);
+      assert.deepEqual((await log.read(of('other'))).facts, [], 'nothing at all is left');
       log.append(output('f', 11));
       assert.deepEqual(times((await log.read({ ...of('f'), after: cursor })).facts), [11]);
       await log.close();
+    });
+
+    withLog('flush and read end although facts keep coming', async (log) => {
+      let going = true;
+      const appending = (async () => {
+        for (let n = 0; going; n++) {
+          log.append(output('f', n));
+          await new Promise<void>((resolve) => {
+            queueMicrotask(resolve);
+          });
+          if (n % 20 === 0) await new Promise(setImmediate);
+        }
+      })();
+      await log.flush();
+      await log.read(of('f'));
+      going = false;
+      await appending;
     });
 
     withLog('takes 20,000 facts in one go', async (log) => {

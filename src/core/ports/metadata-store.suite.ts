@@ -16,7 +16,7 @@ export interface MetadataStorePlace {
 /** What every metadata store promises. `place` makes a fresh, empty one and cleans up after the test. */
 export function metadataStoreSuite(name: string, place: (test: TestContext) => Promise<MetadataStorePlace>): void {
   const withStore = (title: string, body: (store: MetadataStore, place: MetadataStorePlace) => Promise<void>) =>
-    it(title, async (test) => {
+    void it(title, async (test) => {
       const where = await place(test);
       const store = await where.open();
       try {

@@ -9,7 +9,7 @@ import { wantsEvent } from './object-rules.ts';
 import { objectPayload } from './payloads.ts';
 import type { TriggerTarget } from './trigger-target.ts';
 
-export interface ObjectTriggerOptions {
+interface ObjectTriggerOptions {
   readonly catalog: Pick<Catalog, 'triggers' | 'onTrigger'>;
   readonly objects: Pick<ObjectSource, 'bucket' | 'events' | 'acknowledge' | 'onEvent'>;
   readonly target: TriggerTarget;
@@ -112,7 +112,7 @@ export class ObjectTriggers {
     );
     if (wanted.length > 0) await this.deliver(event, wanted);
     this.open.delete(event.sequence);
-    if (!this.stopping.signal.aborted) this.acknowledge();
+    void this.acknowledge();
     this.changed();
   }
 
@@ -142,26 +142,28 @@ export class ObjectTriggers {
     );
   }
 
-  private acknowledge(): void {
-    const [lowestOpen] = this.open;
-    const done = lowestOpen === undefined ? this.readAll : lowestOpen - 1;
-    if (this.acknowledging || done <= this.acknowledged) return;
+  /** Acknowledges as far as nothing is open; one call at a time, each as far as it then goes. */
+  private async acknowledge(): Promise<void> {
+    if (this.acknowledging) return;
     this.acknowledging = true;
-    this.options.objects
-      .acknowledge(done)
-      .then(() => {
+    try {
+      for (let done = this.allDone(); done > this.acknowledged; done = this.allDone()) {
+        if (this.stopping.signal.aborted) break;
+        await this.options.objects.acknowledge(done);
         this.acknowledged = done;
-      })
-      .catch((error: unknown) => {
-        // They come again after a restart and are de-duplicated; the next event tries again.
-        this.options.log.log('warn', 'object events could not be acknowledged', { error: String(error) });
-        return 'failed';
-      })
-      .then((result) => {
-        this.acknowledging = false;
-        if (result !== 'failed' && !this.stopping.signal.aborted) this.acknowledge();
-        this.changed();
-      });
+      }
+    } catch (error) {
+      // They come again after a restart and are de-duplicated; the next event tries again.
+      this.options.log.log('warn', 'object events could not be acknowledged', { error: String(error) });
+    }
+    this.acknowledging = false;
+    this.changed();
+  }
+
+  /** The highest sequence number up to which everything has been handed on or ended. */
+  private allDone(): number {
+    const [lowestOpen] = this.open;
+    return lowestOpen === undefined ? this.readAll : lowestOpen - 1;
   }
 
   private async readTriggers(): Promise<ReadonlyMap<string, readonly ObjectTrigger[]>> {

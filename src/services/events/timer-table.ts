@@ -31,10 +31,6 @@ export class TimerTable {
   /** Entries of timers that changed since are passed over. */
   private readonly order = new BinaryHeap<{ readonly due: number; readonly timer: Timer }>((a, b) => a.due < b.due);
 
-  get size(): number {
-    return this.timers.size;
-  }
-
   /**
    * Puts the trigger in as it is now, or takes it out if it is switched off. Fires up to `after` are taken as given out,
    * unless the table has a timer with the same schedule already: that goes on where it was.

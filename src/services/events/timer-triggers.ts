@@ -14,7 +14,7 @@ interface OpenFire {
   ended: boolean;
 }
 
-export interface TimerTriggerOptions {
+interface TimerTriggerOptions {
   readonly catalog: Pick<Catalog, 'triggers' | 'onTrigger'>;
   readonly store: Pick<MetadataStore, 'get' | 'put'>;
   readonly target: TriggerTarget;

@@ -27,9 +27,9 @@ export interface Delivery {
  * `accepted`: it is durably in dispatch's hands. `ended`: it cannot be, and that is recorded as a fact. `stopped`: the
  * platform is going down first; deliver it again after the restart.
  */
-export type DeliveryOutcome = 'accepted' | 'ended' | 'stopped';
+type DeliveryOutcome = 'accepted' | 'ended' | 'stopped';
 
-export interface TriggerTargetOptions {
+interface TriggerTargetOptions {
   readonly dispatch: Pick<Dispatch, 'invokeAsync'>;
   readonly facts: Pick<FactLog, 'append'>;
   readonly clock: Clock;

@@ -19,20 +19,22 @@ const log = await openFactLog({
 });
 let failure = '';
 let appended = 0;
-while (failure === '') {
-  log.append({
-    type: 'output-written',
-    at: appended++,
-    account: 'a',
-    functionName: 'f',
-    requestId: 'r',
-    instanceId: 'i',
-    versionId: '1',
-    text: 'x'.repeat(10_000),
-  });
-  await log.flush().catch((error: unknown) => {
-    failure = String(error);
-  });
+try {
+  for (;;) {
+    log.append({
+      type: 'output-written',
+      at: appended++,
+      account: 'a',
+      functionName: 'f',
+      requestId: 'r',
+      instanceId: 'i',
+      versionId: '1',
+      text: 'x'.repeat(10_000),
+    });
+    await log.flush();
+  }
+} catch (error) {
+  failure = String(error);
 }
 rmSync(ballast);
 await log.flush();

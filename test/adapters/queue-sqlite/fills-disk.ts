@@ -6,14 +6,13 @@ const path = join(process.argv[2] ?? '', 'queue.db');
 const queue = await openEventQueue({ path, clock: systemClock, rememberMs: 1000 });
 const accepted: string[] = [];
 let failure = '';
-for (let n = 0; failure === ''; n++) {
-  const id = `e${n}`;
-  await queue.enqueue([{ id, key: 'k', dueAt: 0, headers: null, payload: new Uint8Array(20_000) }]).then(
-    () => accepted.push(id),
-    (error: unknown) => {
-      failure = String(error);
-    },
-  );
+try {
+  for (let n = 0; ; n++) {
+    await queue.enqueue([{ id: `e${n}`, key: 'k', dueAt: 0, headers: null, payload: new Uint8Array(20_000) }]);
+    accepted.push(`e${n}`);
+  }
+} catch (error) {
+  failure = String(error);
 }
 const depth = await queue.depth();
 await queue.close();

@@ -5,13 +5,13 @@ const path = join(process.argv[2] ?? '', 'meta.db');
 const store = await openMetadataStore({ path });
 const written: string[] = [];
 let failure = '';
-for (let n = 0; failure === ''; n++) {
-  const key = `k/${n}`;
-  const result = await store.put(key, 'x'.repeat(20_000)).catch((error: unknown) => {
-    failure = String(error);
-    return undefined;
-  });
-  if (result?.ok) written.push(key);
+try {
+  for (let n = 0; ; n++) {
+    const result = await store.put(`k/${n}`, 'x'.repeat(20_000));
+    if (result.ok) written.push(`k/${n}`);
+  }
+} catch (error) {
+  failure = String(error);
 }
 const readable = (await store.list('k/')).map((entry) => entry.key);
 await store.close();

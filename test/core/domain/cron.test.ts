@@ -14,6 +14,10 @@ describe('timer expressions', () => {
     ['0 0 0 1 1 ? 2030-2040/5', '0 0 0 1 1 * 2030-2040/5'],
     ['  5  4 3 2   1 *  ', '5 4 3 2 1 *'],
     ['CRON_TZ=Asia/Shanghai 0 0 4 1 * *', '0 0 4 1 * *', 'Asia/Shanghai'],
+    ['TZ=Europe/Berlin 0 0 4 1 * *', '0 0 4 1 * *', 'Europe/Berlin'],
+    ['0 0 0 29 2 ?', '0 0 0 29 2 *'],
+    ['0 0 0 30 2 MON', '0 0 0 30 2 1'],
+    ['0 0 0 30,31 2-4 ?', '0 0 0 30,31 2-4 *'],
   ] as const) {
     it(`reads '${expression}'`, () => {
       assert.deepEqual(parseCron(expression), { kind: 'cron', pattern, timeZone });
@@ -48,6 +52,8 @@ describe('timer expressions', () => {
     ['0 0 0 L * *', /'L' in the day of month/],
     ['0 0 0 15W * *', /'15W' in the day of month/],
     ['0 0 0 * * 2#1', /'2#1' in the day of week is none of/],
+    ['0 0 0 30 2 ?', /a day that none of its months has/],
+    ['0 0 0 31 4,6,9-11/2 *', /a day that none of its months has/],
     ['0 ? 0 * * *', /'\?' in the minute/],
     ['0 0 0 * * 6-2', /runs backwards/],
     ['0 5-1 0 * * *', /runs backwards/],

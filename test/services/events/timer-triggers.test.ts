@@ -122,6 +122,7 @@ describe('timer triggers', () => {
     world.clock.jumpTo('2024-05-01T12:31:00Z');
     await world.clock.runTo('2024-05-01T12:36:00Z');
     assert.deepEqual(fired(world), ['12:30:00', '12:35:00']);
+    assert.equal(world.attempts.length, 2, 'nothing was left to de-duplication');
     await world.stop();
   });
 

@@ -15,7 +15,7 @@ const LOOK_EVERY = 16;
 
 /** Keeps the write-ahead log short without holding up commits: the bulk is moved by another thread. */
 function makeCheckpoints(path: string, finish: () => void) {
-  const thread = startThread('checkpointer', { path });
+  const thread = startThread('checkpointer-worker', { path });
   thread.hold(false);
   let asked = false;
   let gone = false;

@@ -4,7 +4,7 @@ import { threadOwner } from './node-thread.ts';
 
 /**
  * A thread beside the writer: on each message it moves the pages of the write-ahead log into the database, while the
- * writer goes on committing. What the writer adds meanwhile is left for it (see writer.ts).
+ * writer goes on committing. What the writer adds meanwhile is left for it (see writer-worker.ts).
  */
 const { path } = workerData as { path: string };
 const owner = threadOwner();
