@@ -187,19 +187,16 @@ export function factLogSuite(name: string, place: (test: TestContext) => Promise
     });
 
     withLog('flush and read end although facts keep coming', async (log) => {
-      let going = true;
+      const enough = new AbortController();
       const appending = (async () => {
-        for (let n = 0; going; n++) {
+        for (let n = 0; !enough.signal.aborted; n++) {
           log.append(output('f', n));
-          await new Promise<void>((resolve) => {
-            queueMicrotask(resolve);
-          });
           if (n % 20 === 0) await new Promise(setImmediate);
         }
       })();
       await log.flush();
       await log.read(of('f'));
-      going = false;
+      enough.abort();
       await appending;
     });
 
