@@ -1,0 +1,60 @@
+import type { HttpCall, Lineage } from '../../core/domain/invocation.ts';
+import { TidemillError } from '../../core/domain/errors.ts';
+import { LIMITS } from '../../core/domain/limits.ts';
+import type { AsyncCommand } from '../../core/ports/dispatch.ts';
+import type { NewEvent } from '../../core/ports/event-queue.ts';
+
+/** What rides with an event in the queue. */
+export interface AsyncEnvelope {
+  readonly requestId: string;
+  readonly taskId: string;
+  readonly account: string;
+  readonly functionName: string;
+  /** As the caller gave it; resolved anew for every run. */
+  readonly qualifier: string;
+  readonly lineage: Lineage;
+  readonly http?: Omit<HttpCall, 'body'>;
+}
+
+/** Task ids chosen by callers (FC reference 5). */
+const TASK_ID = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/;
+
+/** The event for a command, due after its delay. Throws EntityTooLarge and InvalidArgument. `now`: wall clock. */
+export function eventOf(command: AsyncCommand, now: number): NewEvent & { readonly headers: AsyncEnvelope } {
+  const { requestId, account, functionName, payload, lineage, http } = command;
+  if (payload.byteLength > LIMITS.asyncPayloadBytes) {
+    const limit = LIMITS.asyncPayloadBytes;
+    throw new TidemillError('EntityTooLarge', `payload size exceeds maximum allowed size (${limit} bytes)`);
+  }
+  if (command.taskId !== undefined && !TASK_ID.test(command.taskId)) {
+    throw new TidemillError('InvalidArgument', `the async task id '${command.taskId.slice(0, 140)}' is not valid`, {
+      remedy: 'Use 1 to 128 letters, digits, `_` and `-`, beginning with a letter or `_`.',
+    });
+  }
+  const delay = command.delaySeconds ?? 0;
+  if (command.delaySeconds !== undefined && !(delay > 0 && delay <= LIMITS.asyncDelayMaxSeconds)) {
+    throw new TidemillError(
+      'InvalidArgument',
+      `the async delay must be above 0 and at most ${LIMITS.asyncDelayMaxSeconds} s`,
+    );
+  }
+  const taskId = command.taskId ?? requestId;
+  const key = `${account}/${functionName}`;
+  const qualifier = command.qualifier ?? 'LATEST';
+  const headers = {
+    requestId,
+    taskId,
+    account,
+    functionName,
+    qualifier,
+    lineage,
+    ...(http === undefined ? {} : { http }),
+  };
+  const id = command.dedupId === undefined ? `${key}#task:${taskId}` : `${key}#event:${command.dedupId}`;
+  return { id, key, dueAt: now + delay * 1_000, headers, payload };
+}
+
+/** The envelope of an event that `eventOf` made. */
+export function envelopeOf(headers: unknown): AsyncEnvelope {
+  return headers as AsyncEnvelope;
+}

@@ -1,0 +1,176 @@
+import type { Clock } from '../../core/base/clock.ts';
+import { DisposableStore } from '../../core/base/disposable.ts';
+import { newRequestId } from '../../core/base/ids.ts';
+import type { Logger } from '../../core/base/log.ts';
+import type { Random } from '../../core/base/random.ts';
+import { TidemillError } from '../../core/domain/errors.ts';
+import { isCustomRuntime } from '../../core/domain/version-spec.ts';
+import type { Catalog } from '../../core/ports/catalog.ts';
+import type { AsyncCommand, Dispatch, InvokeAnswer, InvokeCommand, Target } from '../../core/ports/dispatch.ts';
+import type { EventQueue } from '../../core/ports/event-queue.ts';
+import type { FactLog } from '../../core/ports/fact-log.ts';
+import type { Identity } from '../../core/ports/identity.ts';
+import type { InstanceOutput, NodePool } from '../../core/ports/node-pool.ts';
+import type { Scheduling } from '../../core/ports/scheduling.ts';
+import { eventOf } from './async-envelope.ts';
+import { Deadlines } from './deadlines.ts';
+import { EventConsumer } from './event-consumer.ts';
+import { Traffic } from './instance-traffic.ts';
+import { Invoker } from './invoker.ts';
+import { resolveTarget } from './resolve.ts';
+import type { CallDeps } from './running-call.ts';
+
+export interface DispatchDeps {
+  readonly catalog: Catalog;
+  readonly scheduling: Scheduling;
+  readonly queue: EventQueue;
+  readonly facts: FactLog;
+  readonly identity: Identity;
+  readonly pool: NodePool;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly region: string;
+  readonly logger: Logger;
+}
+
+class Dispatcher implements Dispatch {
+  private readonly deps: DispatchDeps;
+  private readonly deadlines: Deadlines;
+  private readonly traffic = new Traffic();
+  private readonly invoker: Invoker;
+  private readonly consumer: EventConsumer;
+  private readonly lifetime = new DisposableStore();
+  /** Calls let in and not ended, streamed answers included. */
+  private open = 0;
+  private stopped = false;
+  private onIdle: (() => void) | undefined = undefined;
+
+  constructor(deps: DispatchDeps) {
+    this.deps = deps;
+    this.deadlines = this.lifetime.add(new Deadlines(deps.clock));
+    const calls: CallDeps = {
+      clock: deps.clock,
+      identity: deps.identity,
+      facts: deps.facts,
+      deadlines: this.deadlines,
+      traffic: this.traffic,
+      callBegan: () => {
+        this.open++;
+      },
+      callEnded: () => {
+        this.open--;
+        if (this.open === 0) this.onIdle?.();
+      },
+    };
+    this.invoker = new Invoker(calls, deps.scheduling);
+    this.consumer = new EventConsumer({ ...deps, invoker: this.invoker }, deps.scheduling);
+    const { pool } = deps;
+    this.lifetime.add(pool.onExit((exit) => this.traffic.exited(exit)));
+    this.lifetime.add(pool.onUsage((usage) => this.traffic.used(usage.instanceId, usage.memoryPeakBytes)));
+    this.lifetime.add(pool.onOutput((output) => this.onOutput(output)));
+  }
+
+  start(): void {
+    this.meetInstances();
+    this.lifetime.add(this.deps.pool.onNodeUp(() => this.meetInstances()));
+    this.consumer.start();
+  }
+
+  async drain(): Promise<void> {
+    this.stopped = true;
+    await this.consumer.drain();
+    if (this.open > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
+  }
+
+  close(): Promise<void> {
+    this.stopped = true;
+    this.consumer.close();
+    this.lifetime.dispose();
+    return Promise.resolve();
+  }
+
+  resolve(account: string, functionName: string, qualifier: string | undefined): Promise<Target> {
+    return resolveTarget(this.deps, account, functionName, qualifier);
+  }
+
+  invoke(command: InvokeCommand): Promise<InvokeAnswer> {
+    if (this.stopped) return Promise.reject(closing());
+    return this.invoker.invoke(command, 'sync');
+  }
+
+  async invokeAsync(command: AsyncCommand): Promise<{ taskId: string; requestId: string }> {
+    if (this.stopped) throw closing();
+    const { account, functionName, qualifier, requestId } = command;
+    const { clock, facts, queue } = this.deps;
+    const event = eventOf(command, clock.now());
+    const { spec } = await this.resolve(account, functionName, qualifier);
+    if (command.http !== undefined && !isCustomRuntime(spec.config.runtime)) {
+      throw new TidemillError('InvalidArgument', 'an HTTP call needs a custom runtime; built-in runtimes take events');
+    }
+    const { taskId } = event.headers;
+    const [accepted] = await queue.enqueue([event]);
+    if (accepted === 'duplicate') {
+      if (command.dedupId !== undefined) return { taskId, requestId };
+      throw new TidemillError('AsyncTaskAlreadyExists', `async task '${taskId}' already exists`);
+    }
+    facts.append({
+      type: 'event-accepted',
+      at: clock.now(),
+      account,
+      functionName,
+      requestId,
+      taskId,
+      qualifier: event.headers.qualifier,
+    });
+    return { taskId, requestId };
+  }
+
+  warm(target: Target): Promise<{ instanceId: string; startLog: string }> {
+    if (this.stopped) return Promise.reject(closing());
+    return this.invoker.warm(target, newRequestId(this.deps.random, this.deps.clock.now()));
+  }
+
+  /** Instances of an earlier server may write before their first call from here: know whose output that is. */
+  private meetInstances(): void {
+    const { pool, logger } = this.deps;
+    pool
+      .list()
+      .then((found) => {
+        for (const { instanceId, spec } of found) this.traffic.of(instanceId, spec);
+      })
+      .catch((error: unknown) => {
+        logger.log('warn', 'running instances could not be listed', { error: String(error) });
+      });
+  }
+
+  /** Output that an instance writes outside the calls' own channels: split by request, recorded, added to log tails. */
+  private onOutput(output: InstanceOutput): void {
+    const traffic = this.traffic.find(output.instanceId);
+    const { spec } = traffic ?? {};
+    if (traffic === undefined || spec === undefined) return;
+    for (const { requestId, text } of traffic.attribute(output.text)) {
+      for (const call of traffic.calls) if (call.requestId === requestId) call.onInstanceOutput(text);
+      this.deps.facts.append({
+        type: 'output-written',
+        at: output.at,
+        account: spec.account,
+        functionName: spec.functionName,
+        requestId,
+        instanceId: output.instanceId,
+        versionId: spec.versionId,
+        text,
+      });
+    }
+  }
+}
+
+function closing(): TidemillError {
+  return new TidemillError('ResourceThrottled', 'the server is shutting down', { remedy: 'Send the call again.' });
+}
+
+/** Dispatch over scheduling and a queue. Call `start` to take events, `drain` and `close` at the end. */
+export function createDispatch(
+  deps: DispatchDeps,
+): Dispatch & { start(): void; drain(): Promise<void>; close(): Promise<void> } {
+  return new Dispatcher(deps);
+}

@@ -1,0 +1,206 @@
+import { Alarm } from '../../core/base/alarm.ts';
+import { DisposableStore } from '../../core/base/disposable.ts';
+import type { VersionSpec } from '../../core/domain/version-spec.ts';
+import type { LeasedEvent } from '../../core/ports/event-queue.ts';
+import type { Scheduling } from '../../core/ports/scheduling.ts';
+import { type EventDeps, EventRun } from './event-run.ts';
+
+/** Most events held at once, running and waiting for room. */
+const HELD_MAX = 512;
+const BATCH = 32;
+const LEASE_MS = 30_000;
+/** While held events wait for room, how often to look whether there is some. */
+const LOOK_MS = 100;
+
+interface KeyState {
+  /** Runs begun and not ended. */
+  running: number;
+  /** Of these, those that have not asked the scheduler yet. */
+  resolving: number;
+  /** Leased, but their function has no room. */
+  readonly parked: EventRun[];
+  /** What the last run resolved to: tells how much room there is. */
+  spec: VersionSpec | undefined;
+}
+
+/**
+ * Takes events from the queue while their functions have room and sees each to its next step. Fair: the queue serves keys in
+ * turn, a function that has no room is skipped, and no function may hold more than what all others leave free.
+ */
+export class EventConsumer {
+  private readonly deps: EventDeps;
+  private readonly scheduling: Scheduling;
+  private readonly keys = new Map<string, KeyState>();
+  private readonly held = new Set<EventRun>();
+  private readonly platformFailures = new Map<string, number>();
+  private readonly lifetime = new DisposableStore();
+  private readonly look: Alarm;
+  private readonly renewal: Alarm;
+  private pumping = false;
+  private again = false;
+  private stopped = true;
+  private onIdle: (() => void) | undefined = undefined;
+
+  constructor(deps: EventDeps, scheduling: Scheduling) {
+    this.deps = deps;
+    this.scheduling = scheduling;
+    this.look = this.lifetime.add(new Alarm(deps.clock, () => this.wake()));
+    this.renewal = this.lifetime.add(new Alarm(deps.clock, () => this.renewAll()));
+  }
+
+  start(): void {
+    this.stopped = false;
+    this.lifetime.add(this.deps.queue.onAvailable(() => this.wake()));
+    this.wake();
+  }
+
+  /** Takes no more, gives back what has not begun, and resolves when everything that runs has ended. */
+  async drain(): Promise<void> {
+    this.stopped = true;
+    const now = this.deps.clock.now();
+    const parked = [...this.keys.values()].flatMap((key) => key.parked.splice(0));
+    for (const run of parked) this.held.delete(run);
+    await Promise.all(parked.map((run) => this.deps.queue.retry(run.event, now, false)));
+    if (this.held.size > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
+  }
+
+  /** Gives up what still runs: its leases expire and another server takes it. */
+  close(): void {
+    this.stopped = true;
+    this.lifetime.dispose();
+    for (const run of this.held) run.giveUp('the server is shutting down');
+  }
+
+  private wake(): void {
+    if (this.pumping) {
+      this.again = true;
+      return;
+    }
+    this.pumping = true;
+    this.pump()
+      .catch((error: unknown) => {
+        this.deps.logger.log('error', 'events could not be taken from the queue', { error: String(error) });
+        this.look.wakeBy(this.deps.clock.monotonic() + 10 * LOOK_MS);
+      })
+      .finally(() => {
+        this.pumping = false;
+      });
+  }
+
+  private async pump(): Promise<void> {
+    const { queue, clock } = this.deps;
+    do {
+      this.again = false;
+      this.unpark();
+      const max = Math.min(BATCH, HELD_MAX - this.held.size);
+      if (this.stopped || max <= 0) return;
+      const skip = this.withoutRoom();
+      const events = await queue.lease({ max, leaseMs: LEASE_MS, now: clock.now(), skip });
+      for (const event of events) this.take(event);
+      if (events.length > 0) this.again = true;
+    } while (this.again);
+    const due = await queue.nextDue();
+    const wait = due === undefined ? Number.POSITIVE_INFINITY : Math.max(due - clock.now(), LOOK_MS);
+    this.look.wakeBy(clock.monotonic() + wait);
+  }
+
+  private take(event: LeasedEvent): void {
+    const run = new EventRun(this.deps, event);
+    this.held.add(run);
+    this.renewal.wakeBy(this.deps.clock.monotonic() + LEASE_MS / 3);
+    if (this.stopped) {
+      this.held.delete(run);
+      this.background(this.deps.queue.retry(event, this.deps.clock.now(), false));
+      return;
+    }
+    let key = this.keys.get(event.key);
+    if (key === undefined) {
+      key = { running: 0, resolving: 0, parked: [], spec: undefined };
+      this.keys.set(event.key, key);
+    }
+    if (key.parked.length === 0 && this.hasRoom(key)) this.run(run, key);
+    else key.parked.push(run);
+  }
+
+  private hasRoom(key: KeyState): boolean {
+    // The share of one function shrinks as others take theirs, so that there is always some left for the next.
+    if (key.running > 0 && key.running >= HELD_MAX - this.held.size) return false;
+    // Its room is known once one event has shown which version runs.
+    if (key.spec === undefined) return key.running === 0;
+    return this.scheduling.room(key.spec) > key.resolving || (key.running === 0 && key.resolving === 0);
+  }
+
+  private withoutRoom(): Set<string> {
+    const skip = new Set<string>();
+    for (const [name, key] of this.keys) if (key.parked.length > 0 || !this.hasRoom(key)) skip.add(name);
+    return skip;
+  }
+
+  private unpark(): void {
+    let waiting = false;
+    for (const key of this.keys.values()) {
+      while (key.parked.length > 0 && this.hasRoom(key)) {
+        const run = key.parked.shift();
+        if (run !== undefined) this.run(run, key);
+      }
+      if (key.parked.length > 0) waiting = true;
+    }
+    if (waiting) this.look.wakeBy(this.deps.clock.monotonic() + LOOK_MS);
+  }
+
+  private run(run: EventRun, key: KeyState): void {
+    const { id } = run.event;
+    key.running++;
+    key.resolving++;
+    let resolved = false;
+    const onResolved = (spec: VersionSpec | undefined): void => {
+      if (resolved) return;
+      resolved = true;
+      key.resolving--;
+      if (spec === undefined) return;
+      const first = key.spec === undefined;
+      key.spec = spec;
+      if (first) queueMicrotask(() => this.wake());
+    };
+    const done = run
+      .run(this.platformFailures.get(id) ?? 0, onResolved)
+      .then((failures) => {
+        if (failures > 0) this.platformFailures.set(id, failures);
+        else this.platformFailures.delete(id);
+      })
+      .finally(() => {
+        onResolved(undefined);
+        key.running--;
+        this.held.delete(run);
+        if (key.running === 0 && key.parked.length === 0) this.keys.delete(run.event.key);
+        if (this.held.size === 0) this.onIdle?.();
+        this.wake();
+      });
+    this.background(done);
+  }
+
+  private renewAll(): void {
+    if (this.held.size === 0) return;
+    const { clock } = this.deps;
+    this.renewal.wakeBy(clock.monotonic() + LEASE_MS / 3);
+    for (const run of this.held) this.background(this.renew(run, clock.now() + LEASE_MS));
+  }
+
+  private async renew(run: EventRun, expiresAt: number): Promise<void> {
+    if ((await this.deps.queue.renew(run.event, expiresAt)) || !this.held.has(run)) return;
+    const key = this.keys.get(run.event.key);
+    const place = key?.parked.indexOf(run) ?? -1;
+    if (place >= 0) {
+      key?.parked.splice(place, 1);
+      this.held.delete(run);
+    } else {
+      run.giveUp('another server has taken the event');
+    }
+  }
+
+  private background(work: Promise<unknown>): void {
+    work.catch((error: unknown) => {
+      this.deps.logger.log('error', 'an event could not be brought to its next step', { error: String(error) });
+    });
+  }
+}

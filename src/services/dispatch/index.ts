@@ -1,0 +1,1 @@
+export { createDispatch, type DispatchDeps } from './dispatch.ts';

@@ -1,0 +1,52 @@
+import type { InvokeCommand, Target } from '../../../src/core/ports/dispatch.ts';
+import { createDispatch } from '../../../src/services/dispatch/index.ts';
+import { createScheduling } from '../../../src/services/scheduler/index.ts';
+import { World } from '../scheduler/world.ts';
+import { MemoryQueue } from './memory-queue.ts';
+
+/** Dispatch over the real scheduler, with fake instances and a queue in memory. */
+export class DispatchWorld extends World {
+  readonly queue = new MemoryQueue(() => this.clock.now());
+  readonly scheduling = createScheduling({ ...this.parts(), epoch: 3, limits: {} });
+  readonly dispatch = createDispatch({
+    ...this.parts(),
+    scheduling: this.scheduling,
+    queue: this.queue,
+    region: 'local',
+  });
+
+  static async open(): Promise<DispatchWorld> {
+    const world = new DispatchWorld();
+    await world.scheduling.start();
+    world.dispatch.start();
+    return world;
+  }
+
+  async close(): Promise<void> {
+    await this.dispatch.close();
+    await this.scheduling.close();
+  }
+
+  command(target: Target, more: Partial<InvokeCommand> = {}): InvokeCommand {
+    return {
+      requestId: 'r1',
+      target,
+      caller: 'anonymous',
+      input: { kind: 'event', payload: Buffer.from('in') },
+      logTail: false,
+      signal: new AbortController().signal,
+      lineage: { hops: 0, rootRequestId: 'r1' },
+      ...more,
+    };
+  }
+
+  private parts() {
+    const { pool, dialer, identity, catalog, clock, random, facts, logger } = this;
+    return { pool, dialer, identity, catalog, clock, random, facts, logger };
+  }
+}
+
+export function textOf(payload: Uint8Array | AsyncIterable<Uint8Array>): string {
+  if (!(payload instanceof Uint8Array)) throw new TypeError('the answer is streamed');
+  return Buffer.from(payload).toString();
+}
