@@ -98,7 +98,7 @@ test('http, anonymous: event in, answer out', async () => {
   assert.equal((await fetch(url, { method: 'DELETE' })).status, 403);
   await assert.rejects(
     trigger(name, { type: 'http', config: { authType: 'anonymous', methods: ['GET'] }, name: 'second' }),
-    failsWith('InvalidArgument', 400),
+    failsWith('LimitExceededError', 400),
   );
   await world.client.deleteTrigger(name, 'trigger');
   assert.equal((await fetch(url)).status, 404);

@@ -112,7 +112,10 @@ export class World {
         req.on('response', resolve).on('error', reject).end();
       });
       if (res.statusCode !== 200) throw new Error(`following the log of ${name} answered ${res.statusCode}`);
-      for await (const line of createInterface({ input: res })) yield JSON.parse(line) as FactLine;
+      res.on('error', () => {}); // leaving a stream that has no end aborts it
+      const lines = createInterface({ input: res });
+      lines.on('error', () => {});
+      for await (const line of lines) yield JSON.parse(line) as FactLine;
     } finally {
       this.streams.delete(stop);
       stop();
