@@ -87,8 +87,8 @@ test('temporary credentials work with their token and not without', async (t) =>
 });
 
 test('another account sees neither bucket nor objects, and cannot take the name', async (t) => {
-  if (endpoint.temporary === undefined) return t.skip('a running server has one account');
-  const { STRANGER } = await import('./in-process.ts');
+  const other = endpoint.stranger;
+  if (other === undefined) return t.skip('a running server has one account');
   const bucket = newBucketName();
   const own = ossClient(endpoint, { style: 'path', v4: true });
   await own.putBucket(bucket);
@@ -97,7 +97,7 @@ test('another account sees neither bucket nor objects, and cannot take the name'
   const stranger = ossClient(
     endpoint,
     { style: 'path', v4: true },
-    { accessKeyId: STRANGER.id, accessKeySecret: STRANGER.secret },
+    { accessKeyId: other.id, accessKeySecret: other.secret },
   );
   stranger.useBucket(bucket);
   await assert.rejects(stranger.get('x'), { code: 'AccessDenied' });

@@ -1,39 +1,66 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, type AgentOptions } from 'node:http';
 import type { LookupFunction } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import OSS from 'ali-oss';
 
-/** Where the tests go: a running server by TIDEMILL_OBJECTS_ENDPOINT and keys, else a door of this process. */
+/** Where the tests go: a running server by TIDEMILL_OBJECTS_ENDPOINT and keys, else an endpoint started for this file. */
 export interface Endpoint {
   readonly url: URL;
   readonly accessKeyId: string;
   readonly accessKeySecret: string;
   readonly region: string;
+  /** Temporary credentials, and the key of another account, where the server under test has such. */
   readonly temporary: { readonly id: string; readonly secret: string; readonly token: string } | undefined;
+  readonly stranger: { readonly id: string; readonly secret: string } | undefined;
   stop(): Promise<void>;
 }
 
 export async function openEndpoint(): Promise<Endpoint> {
   const external = process.env['TIDEMILL_OBJECTS_ENDPOINT'];
-  if (external !== undefined) {
-    return {
-      url: new URL(external),
-      accessKeyId: process.env['TIDEMILL_ACCESS_KEY_ID'] ?? '',
-      accessKeySecret: process.env['TIDEMILL_ACCESS_KEY_SECRET'] ?? '',
-      region: process.env['TIDEMILL_REGION'] ?? 'local',
-      temporary: undefined,
-      stop: async () => undefined,
-    };
-  }
-  const { ROOT, startInProcess, TEMPORARY } = await import('./in-process.ts');
-  const { endpoint, stop } = await startInProcess();
+  if (external === undefined) return startEndpoint();
   return {
-    url: new URL(endpoint),
-    accessKeyId: ROOT.id,
-    accessKeySecret: ROOT.secret,
+    url: new URL(external),
+    accessKeyId: process.env['TIDEMILL_ACCESS_KEY_ID'] ?? '',
+    accessKeySecret: process.env['TIDEMILL_ACCESS_KEY_SECRET'] ?? '',
+    region: process.env['TIDEMILL_REGION'] ?? 'local',
+    temporary: undefined,
+    stranger: undefined,
+    stop: async () => undefined,
+  };
+}
+
+interface Ready {
+  readonly port: number;
+  readonly keys: {
+    readonly root: { readonly id: string; readonly secret: string };
+    readonly temporary: { readonly id: string; readonly secret: string; readonly token: string };
+    readonly stranger: { readonly id: string; readonly secret: string };
+  };
+}
+
+async function startEndpoint(): Promise<Endpoint> {
+  const dir = await mkdtemp(join(tmpdir(), 'tidemill-objects-'));
+  const script = new URL('../../test/doors/objects/endpoint-process.ts', import.meta.url);
+  const child = fork(script, [dir], { execArgv: [] });
+  const [ready] = (await once(child, 'message')) as [Ready];
+  return {
+    url: new URL(`http://127.0.0.1:${ready.port}`),
+    accessKeyId: ready.keys.root.id,
+    accessKeySecret: ready.keys.root.secret,
     region: 'local',
-    temporary: TEMPORARY,
-    stop,
+    temporary: ready.keys.temporary,
+    stranger: ready.keys.stranger,
+    stop: async () => {
+      const exited = once(child, 'exit');
+      child.disconnect();
+      await exited;
+      await rm(dir, { recursive: true, force: true });
+    },
   };
 }
 

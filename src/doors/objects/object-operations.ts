@@ -1,4 +1,4 @@
-import { pipeline } from 'node:stream/promises';
+import { promises as streams } from 'node:stream';
 import { TidemillError } from '../../core/domain/errors.ts';
 import type { ObjectInfo, OpenObject, WriteCondition } from '../../core/ports/object-store.ts';
 import { type Call, isoTime } from './call.ts';
@@ -90,7 +90,7 @@ async function sendObject(call: Call, object: OpenObject): Promise<void> {
     call.res.end();
     return;
   }
-  await pipeline(object.read(answer), call.res);
+  await streams.pipeline(object.read(answer), call.res);
 }
 
 export async function putObject(call: Call): Promise<void> {
