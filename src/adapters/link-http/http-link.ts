@@ -79,7 +79,7 @@ export class HttpLink implements InstanceLink {
     const whole = http.body instanceof Uint8Array;
     const headers = forwardedHeaders(http.headers, !whole);
     headers.push(...this.headers.of('/http-invoke', call));
-    const body = whole && (http.body as Uint8Array).byteLength === 0 ? null : http.body;
+    const body = whole && http.body.byteLength === 0 ? null : http.body;
     return { method: http.method, path: http.target, headers, body };
   }
 
@@ -101,7 +101,7 @@ export class HttpLink implements InstanceLink {
 
   private send(exchange: Exchange, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     return this.pool.request({
-      method: exchange.method as Dispatcher.HttpMethod,
+      method: exchange.method,
       path: exchange.path,
       headers: exchange.headers,
       // undici takes any async iterable; its types name streams only.

@@ -104,7 +104,7 @@ describe('FramesLink', { timeout: 30_000 }, () => {
     const link = await runtime.link();
     runtime.reads.length = 0;
     const answers = await Promise.all([1, 2, 3].map((n) => link.invoke(eventCall(`p${n}`))));
-    assert.deepEqual(runtime.reads.length, 1, `reads: ${runtime.reads}`);
+    assert.equal(runtime.reads.length, 1);
     assert.deepEqual(await Promise.all(answers.map(textOf)), ['ok', 'ok', 'ok']);
     assert.equal(answers[0]?.memoryMb, 2);
     const headers = runtime.frames.map(({ payload }) => payload.toString('utf8', 2, 2 + payload.readUInt16LE(0)));
