@@ -4,6 +4,7 @@ import type { Clock } from '../../core/base/clock.ts';
 import type { SandboxLimits, SandboxStats } from '../../core/ports/sandbox.ts';
 import type { CgroupLayout } from './cgroup-layout.ts';
 import { delay } from './delay.ts';
+import { reap } from './syscalls.ts';
 
 const MIB = 1024 * 1024;
 const PERIOD_MICROS = 100_000;
@@ -136,13 +137,18 @@ export class Cgroups {
   /** Kills whatever is left in the group and removes it from every hierarchy. Idempotent; rejects after 5 s. */
   async remove(id: string): Promise<void> {
     const deadline = this.clock.monotonic() + REMOVE_DEADLINE_MS;
+    const killed = new Set<number>();
     for (const hierarchy of this.layout.hierarchies) {
       const folder = join(hierarchy, this.parent, id);
       while (!removeGroup(folder)) {
         if (this.clock.monotonic() > deadline) throw new Error(`control group ${folder} cannot be removed`);
-        killGroup(folder);
+        killGroup(folder, killed);
         await delay(this.clock, 2);
       }
+    }
+    // Orphans of a start that went wrong may have become our children: nobody else collects them.
+    for (const pid of killed) {
+      while (reap(pid) === 'running' && this.clock.monotonic() < deadline) await delay(this.clock, 2);
     }
   }
 
@@ -194,7 +200,7 @@ function removeGroup(folder: string): boolean {
   }
 }
 
-function killGroup(folder: string): void {
+function killGroup(folder: string, killed: Set<number>): void {
   let pids: string;
   try {
     pids = readFileSync(join(folder, 'cgroup.procs'), 'utf8');
@@ -207,6 +213,7 @@ function killGroup(folder: string): void {
     if (!Number.isInteger(pid) || pid <= 1) continue;
     try {
       process.kill(pid, 'SIGKILL');
+      killed.add(pid);
     } catch {
       // It ended in between.
     }
