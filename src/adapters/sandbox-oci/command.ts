@@ -24,6 +24,8 @@ export function runCommand(
   return new Promise((resolve) => {
     const child = spawn(file, args, {
       stdio: ['pipe', 'pipe', 'pipe', ...(options.descriptor === undefined ? [] : [options.descriptor])],
+      // A group of its own: a tool that hangs is killed with whatever it has started.
+      detached: true,
       env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
     });
     let output = '';
@@ -38,7 +40,7 @@ export function runCommand(
     child.stdin?.end(options.input ?? '');
     const timer = setTimeout(() => {
       note = ` (no end within ${options.timeoutMs} ms: killed)`;
-      child.kill('SIGKILL');
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
       // Descendants of a hanging tool may hold its pipes open: do not wait for them.
       child.stdout?.destroy();
       child.stderr?.destroy();

@@ -17,9 +17,9 @@ const PATHS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/s
 const START_TIMEOUT_MS = 30_000;
 const ERROR_BYTES = 2_000;
 
-/** Looks for the command on this host; undefined when it is not installed. Never hangs. */
-export async function findCommand(name: OciName): Promise<OciCommand | undefined> {
-  for (const folder of PATHS) {
+/** Looks for the command in these folders; undefined when it is not there. Never hangs. */
+export async function findCommand(name: OciName, folders: readonly string[] = PATHS): Promise<OciCommand | undefined> {
+  for (const folder of folders) {
     const file = join(folder, name);
     try {
       accessSync(file, constants.X_OK);

@@ -17,6 +17,10 @@ export interface ProbeInput {
   readonly skeletons: RootSkeletons;
   readonly seccomp: SeccompProfile;
   readonly idBase: number;
+  /** Where to look for the commands; default: where hosts keep them. */
+  readonly commandFolders?: readonly string[];
+  /** How long a command may take; default 10 s. */
+  readonly timeoutMs?: number;
 }
 
 export type ProbeResult =
@@ -28,7 +32,7 @@ export type ProbeResult =
  * with a listening socket as descriptor 3. Takes at most 10 s and leaves nothing behind.
  */
 export async function probe(name: OciName, input: ProbeInput): Promise<ProbeResult> {
-  const command = await findCommand(name);
+  const command = await findCommand(name, input.commandFolders);
   if (command === undefined) return { ok: false, reason: `${name} is not installed` };
   const id = `probe-${name}-${process.pid}`;
   const folder = join(input.runDir, id);
@@ -44,7 +48,7 @@ export async function probe(name: OciName, input: ProbeInput): Promise<ProbeResu
         ...['--root', join(folder, 'state'), '--log', logFile, '--log-format', 'json'],
         ...['run', '--bundle', folder, '--preserve-fds', '1', id],
       ],
-      { timeoutMs: PROBE_TIMEOUT_MS, descriptor: listener },
+      { timeoutMs: input.timeoutMs ?? PROBE_TIMEOUT_MS, descriptor: listener },
     );
     if (result.code === 0) return { ok: true, command };
     const said = failureIn(logFile) ?? (result.output || `exit code ${result.code}`);

@@ -100,7 +100,8 @@ async function tryTier(
       const skeletons = new RootSkeletons(runDir);
       const found = await firstWorking(names, { runDir, cgroups, skeletons, seccomp, idBase: options.idBase });
       if (found.command === undefined) return `${found.refused.join('; ')} (${remedy})`;
-      const noImages = await imagesRefused(join(runDir, 'd'), () => 'probe');
+      let count = 0;
+      const noImages = await imagesRefused(join(runDir, 'd'), () => `probe-${count++}`);
       const tmp =
         noImages === undefined
           ? '/tmp on a disk image'
