@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { Agent, type AgentOptions } from 'node:http';
+import { Agent } from 'node:http';
 import type { LookupFunction } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -71,7 +71,7 @@ const lookup: LookupFunction = (_name, options, callback) => {
 };
 
 export function loopbackAgent(): Agent {
-  return new Agent({ keepAlive: true, lookup } as AgentOptions);
+  return new Agent({ keepAlive: true, lookup });
 }
 
 /** How a client names the bucket. */

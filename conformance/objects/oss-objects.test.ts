@@ -45,7 +45,7 @@ for (const style of STYLES) {
       test('what was put is got back, with its headers and metadata', async () => {
         const put = await oss.put('hello.txt', Buffer.from('hello world'), {
           headers: { 'Cache-Control': 'max-age=60', 'Content-Disposition': 'inline' },
-          meta: { owner: 'me', uid: 7, pid: 0 } as OSS.UserMeta,
+          meta: { owner: 'me', uid: 7, pid: 0 },
         });
         assert.equal(put.name, 'hello.txt');
         const { headers } = put.res as { headers: Record<string, string> };
@@ -138,10 +138,7 @@ for (const style of STYLES) {
           marker = page.isTruncated ? page.nextMarker : undefined;
         } while (marker !== undefined);
         assert.deepEqual(seen.toSorted(), ['p/a', 'p/b/', 'p/c', 'p/d/', 'p/e']);
-        const first = await oss.listV2(
-          { prefix: 'p/', 'max-keys': '4', 'fetch-owner': true } as unknown as OSS.ListV2ObjectsQuery,
-          {},
-        );
+        const first = await oss.listV2({ prefix: 'p/', 'max-keys': '4', 'fetch-owner': true }, {});
         assert.ok(first.objects[0]?.owner?.id);
         const token = (first as unknown as { nextContinuationToken: string }).nextContinuationToken;
         const second = await oss.listV2({ prefix: 'p/', 'continuation-token': token, 'max-keys': '4' }, {});

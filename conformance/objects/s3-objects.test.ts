@@ -214,7 +214,8 @@ for (const style of ['path', 'virtual'] as const) {
         entries.push(...(page.Contents ?? []).map((o) => o.Key), ...(page.CommonPrefixes ?? []).map((p) => p.Prefix));
         ContinuationToken = page.NextContinuationToken;
       } while (ContinuationToken !== undefined);
-      assert.deepEqual(entries.toSorted(), ['p/a', 'p/b/', 'p/c', 'p/d/', 'p/e']);
+      assert.deepEqual(new Set(entries), new Set(['p/a', 'p/b/', 'p/c', 'p/d/', 'p/e']));
+      assert.equal(entries.length, 5);
       const first = await s3.send(new ListObjectsCommand({ Bucket, Prefix: 'p/', Delimiter: '/', MaxKeys: 2 }));
       assert.equal(first.IsTruncated, true);
       assert.equal(first.NextMarker, 'p/b/');

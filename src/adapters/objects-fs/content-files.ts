@@ -169,8 +169,9 @@ async function fill(
   for await (const chunk of body) {
     if (chunk.length === 0) continue;
     // The disk works while this thread hashes.
-    const [written] = await Promise.all([writeFully(file, chunk, size), hashInto(chunk, md5, sha256, crc)]);
-    size += written;
+    const writing = writeFully(file, chunk, size);
+    hashInto(chunk, md5, sha256, crc);
+    size += await writing;
   }
   const md5Digest = md5.digest();
   if (expected.contentMd5 !== undefined && !md5Digest.equals(expected.contentMd5)) {

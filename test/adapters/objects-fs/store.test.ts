@@ -136,6 +136,7 @@ describe('listing of objects-fs against a model', () => {
           assert.ok(entries.length <= limit);
           assert.ok(page.next === undefined || entries.length === limit);
           seen.push(...entries.sort(byBytes));
+          assert.ok(seen.length <= keys.length, 'pages repeat themselves');
           after = page.next;
         }
         assert.deepEqual(seen, model(keys, prefix, delimiter));

@@ -104,7 +104,7 @@ test('garbage is refused with an expected failure, never another exception', () 
     '5\r\nabc',
     '3\r\nabcd\r\n0\r\n\r\n',
     '0\r\n\r\nmore',
-    `${'1'.repeat(2000)}`,
+    '1'.repeat(2000),
     '-1\r\n\r\n',
     '0\r\nno-colon\r\n\r\n',
   ];
