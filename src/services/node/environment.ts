@@ -47,17 +47,20 @@ export const BOOT_TIME_VARIABLES: readonly string[] = [
   'NODE_REDIRECT_WARNINGS',
   'NODE_USE_ENV_PROXY',
   'NODE_USE_SYSTEM_CA',
-  'NODE_PATH',
   'OPENSSL_CONF',
   'UV_*',
   // Python
   'PYTHON*',
 ];
 
+/** Covered by a pattern above, but the runtimes look again when they load the function. */
+const READ_AT_LOAD = new Set(['PYTHONPATH']);
+
 const EXACT = new Set(BOOT_TIME_VARIABLES.filter((name) => !name.endsWith('*')));
 const PREFIXES = BOOT_TIME_VARIABLES.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1));
 
 export function isBootTimeVariable(name: string): boolean {
+  if (READ_AT_LOAD.has(name)) return false;
   return EXACT.has(name) || PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 

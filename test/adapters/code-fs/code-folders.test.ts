@@ -6,6 +6,7 @@ import { test, type TestContext } from 'node:test';
 import { CodeFolders } from '../../../src/adapters/code-fs/code-folders.ts';
 import { silentLogger } from '../../../src/core/base/log.ts';
 import type { Random } from '../../../src/core/base/random.ts';
+import { codeCacheSuite } from '../../../src/core/ports/code-cache.suite.ts';
 import { TidemillError } from '../../../src/core/domain/errors.ts';
 import { MemoryBlobs, packageOf, packageOfBytes, zipOf } from './memory-blobs.ts';
 
@@ -36,6 +37,25 @@ async function open(
 async function names(folder: string): Promise<string[]> {
   return (await readdir(folder)).filter((name) => name !== 'boot').sort();
 }
+
+codeCacheSuite('code folders', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'code-fs-'));
+  const blobs = new MemoryBlobs();
+  const cache = await CodeFolders.open({ folder, blobs, budgetBytes: 1e9, random, log: silentLogger });
+  return {
+    cache,
+    store: (files) =>
+      packageOf(
+        blobs,
+        Object.entries(files).map(([name, content]) => ({ name, content })),
+      ),
+    storeJunk: () => packageOfBytes(blobs, Buffer.from('no archive, whatever its name may say')),
+    async close() {
+      await cache.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+});
 
 function refuses(message: RegExp) {
   return (error: unknown) => {

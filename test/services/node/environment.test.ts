@@ -67,10 +67,10 @@ test('credentials go only through the channels that are not switched off', () =>
 });
 
 test('variables read while a process boots are told from those read later', () => {
-  for (const name of ['NODE_OPTIONS', 'LD_PRELOAD', 'LD_LIBRARY_PATH', 'PYTHONHOME', 'PYTHONPATH', 'LC_ALL']) {
+  for (const name of ['NODE_OPTIONS', 'LD_PRELOAD', 'LD_LIBRARY_PATH', 'PYTHONHOME', 'PYTHONUNBUFFERED', 'LC_ALL']) {
     assert.equal(isBootTimeVariable(name), true, name);
   }
-  for (const name of ['NODE_ENV', 'TZ', 'PATH', 'MY_LD_PRELOAD', 'NODE_OPTIONS_2']) {
+  for (const name of ['NODE_ENV', 'NODE_PATH', 'PYTHONPATH', 'TZ', 'PATH', 'MY_LD_PRELOAD', 'NODE_OPTIONS_2']) {
     assert.equal(isBootTimeVariable(name), false, name);
   }
   const { config } = orderOf({ environmentVariables: { A: '1', LD_PRELOAD: 'x' } }).spec;

@@ -4,49 +4,13 @@ import { nodePoolSuite } from '../../../src/core/ports/node-pool.suite.ts';
 import { InstanceStartError, type InstanceUsage, type StartFailure } from '../../../src/core/ports/node-pool.ts';
 import { RuntimeTimeoutError } from '../../../src/core/ports/runtime-control.ts';
 import { makeNode } from './fake-node.ts';
+import { harnessOver } from './fake-pool-harness.ts';
 import { orderOf, realClock, settle } from './fakes.ts';
 
 nodePoolSuite('node service', async () => {
   const { node, sandboxes } = makeNode({}, { clock: realClock });
   await node.open();
-  sandboxes.behaviour = {
-    initialize: () => new Promise(() => undefined),
-    load: () => ({ ok: true, ms: 1 }),
-  };
-  const initializer = { handler: 'index.init', timeout: 3 };
-  sandboxes.behaviour.load = (load) => {
-    if (load.initializer === 'index.fails') {
-      sandboxes.behaviour.initialize = () => ({
-        ok: false,
-        ms: 1,
-        error: { errorMessage: 'no', errorType: 'Error', stackTrace: [] },
-      });
-    }
-    return { ok: true, ms: 1 };
-  };
-  const ids = new Map<string, string>();
-  const find = (instanceId: string) => {
-    for (const sandbox of sandboxes.all.values()) {
-      if (sandbox.loads.some((load) => load.env.FC_INSTANCE_ID === instanceId)) return sandbox;
-    }
-    throw new Error(`no sandbox for ${instanceId}`);
-  };
-  return {
-    pool: node,
-    order(kind) {
-      const order = orderOf(
-        kind === 'starts'
-          ? {}
-          : { initializer: kind === 'fails' ? { ...initializer, handler: 'index.fails' } : initializer },
-      );
-      ids.set(order.instanceId, kind);
-      return order;
-    },
-    crash: (instanceId) => find(instanceId).die({ reason: 'crash', exitCode: 1 }),
-    print: (instanceId, text) => find(instanceId).print(text),
-    settled: settle,
-    close: () => node.drain(),
-  };
+  return harnessOver(node, sandboxes, { settled: settle, close: () => node.drain() });
 });
 
 async function failureOf(starting: Promise<unknown>): Promise<StartFailure> {

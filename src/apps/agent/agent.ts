@@ -1,0 +1,107 @@
+import { rmSync } from 'node:fs';
+import { availableParallelism, freemem, hostname, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { openBlobStore } from '../../adapters/blobs-fs/index.ts';
+import { systemRandom } from '../../adapters/clock-system/index.ts';
+import { CodeFolders } from '../../adapters/code-fs/code-folders.ts';
+import { readInstallation } from '../../adapters/installation-file/index.ts';
+import { JournalFiles } from '../../adapters/journal-fs/journal-files.ts';
+import { findLocalRuntimes } from '../../adapters/runtimes-local/index.ts';
+import type { Clock } from '../../core/base/clock.ts';
+import type { Logger } from '../../core/base/log.ts';
+import { NodeService } from '../../services/node/node-service.ts';
+import { AgentServer } from './agent-server.ts';
+import { controlDialer } from './control-dialer.ts';
+import { lockRunDir } from './run-lock.ts';
+import { openSandboxes } from './sandboxes.ts';
+import type { AgentSettings } from './settings.ts';
+
+export interface AgentProcess {
+  /** Ends every instance in order and removes everything this installation has on the host. */
+  drain(): Promise<void>;
+  /** Stops, leaving instances, network and journal for the next agent. */
+  leave(): Promise<void>;
+}
+
+const MIB = 1024 * 1024;
+const DEFAULT_DISK_MB = 512;
+const USAGE_PERIOD_MS = 1_000;
+const POOL_RECENT_MS = 10 * 60_000;
+const PREDECESSOR_PATIENCE_MS = 10_000;
+
+/** Wires one agent: adapters to ports, ports to the node service, the service to its socket. Resolves when it serves. */
+export async function startAgent(
+  settings: AgentSettings,
+  parts: { readonly clock: Clock; readonly logger: Logger },
+): Promise<AgentProcess> {
+  const { clock, logger } = parts;
+  const { runDir, tuning } = settings;
+  const lock = await lockRunDir(runDir, clock, PREDECESSOR_PATIENCE_MS);
+  const { region } = readInstallation(settings.data);
+  const runtimes = findLocalRuntimes(settings.packageRoot);
+  const journalFolder = join(runDir, 'j');
+  const [sandboxes, blobs] = await Promise.all([
+    openSandboxes(settings, clock, logger),
+    openBlobStore({ dir: join(settings.data, 'blobs') }),
+  ]);
+  const code = await CodeFolders.open({
+    folder: join(settings.data, 'code'),
+    blobs,
+    budgetBytes: tuning.codeBytes,
+    random: systemRandom,
+    log: logger,
+  });
+  const node = new NodeService({
+    nodeId: hostname(),
+    zone: `${region}-a`,
+    cpu: availableParallelism(),
+    memoryMb: Math.floor((machineMemory() / MIB) * tuning.memoryOvercommit),
+    freeMemoryMb: () => Math.floor(freemem() / MIB),
+    sandboxes: sandboxes.runtime,
+    dialer: controlDialer({ clock, region }),
+    code,
+    journal: new JournalFiles(journalFolder, logger),
+    launch: (runtime) => runtimes.launch(runtime),
+    clock,
+    random: systemRandom,
+    log: logger,
+    region,
+    endpoints: {
+      api: `http://${sandboxes.gateway}:${settings.apiPort}`,
+      objects: `http://${sandboxes.gateway}:${settings.objectsPort}`,
+    },
+    defaultDiskMb: DEFAULT_DISK_MB,
+    poolPolicy: {
+      depth: tuning.poolDepth,
+      always: tuning.poolAlways.filter((runtime) => runtimes.launch(runtime) !== undefined),
+      recentMs: POOL_RECENT_MS,
+      maxMembers: tuning.poolMembers,
+    },
+    startsAtOnce: tuning.startsAtOnce,
+    usagePeriodMs: USAGE_PERIOD_MS,
+  });
+  await node.open();
+  const server = new AgentServer({ path: join(runDir, 'agent.sock'), node, clock, log: logger });
+  await server.listen();
+  const end = async (endInstances: () => Promise<void>, keepNetwork: boolean): Promise<void> => {
+    await endInstances();
+    await server.close();
+    await code.close();
+    await sandboxes.runtime.close({ keepNetwork });
+    lock.dispose();
+  };
+  return {
+    async drain() {
+      await end(() => node.drain(), false);
+      rmSync(journalFolder, { recursive: true, force: true });
+      rmSync(join(runDir, 'agent.sock'), { force: true });
+    },
+    leave: () => end(() => node.close(), true),
+  };
+}
+
+/** Bytes this process group may use: the machine's memory, or less when we run in a container ourselves. */
+function machineMemory(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+}

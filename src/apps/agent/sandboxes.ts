@@ -1,0 +1,32 @@
+import { join } from 'node:path';
+import { createOciRuntime } from '../../adapters/sandbox-oci/index.ts';
+import type { Clock } from '../../core/base/clock.ts';
+import type { Logger } from '../../core/base/log.ts';
+import type { SandboxRuntime } from '../../core/ports/sandbox.ts';
+import type { AgentSettings } from './settings.ts';
+
+/** User ids from here belong to sandboxes: above those of people, services and systemd's own containers. */
+const ID_BASE = 0x7000_0000;
+
+export interface Sandboxes {
+  readonly runtime: SandboxRuntime;
+  /** The platform's address as instances see it. */
+  readonly gateway: string;
+}
+
+/** The sandboxes of the tier asked for; rejects, saying why, when this host cannot give it. Never a weaker tier. */
+export async function openSandboxes(settings: AgentSettings, clock: Clock, logger: Logger): Promise<Sandboxes> {
+  const runtime = await createOciRuntime({
+    runDir: settings.runDir,
+    diskDir: join(settings.data, 'disks'),
+    installationId: settings.data,
+    idBase: ID_BASE,
+    platformPorts: [settings.apiPort, settings.objectsPort],
+    platformHost: settings.host,
+    logger,
+    clock,
+    oci: settings.isolation === 'gvisor' ? 'runsc' : 'auto',
+    networkPool: settings.tuning.poolDepth,
+  });
+  return { runtime, gateway: runtime.gateway };
+}

@@ -1,0 +1,109 @@
+import { parseArgs } from 'node:util';
+
+/** Numbers of an agent that an operator may turn; every one has a default that suits one machine. */
+export interface AgentTuning {
+  /** Booted runtimes kept for every runtime used lately. 0 switches the pool off. */
+  readonly poolDepth: number;
+  /** Booted runtimes kept together. */
+  readonly poolMembers: number;
+  /** Runtime ids that are kept ready though nobody uses them, one each. */
+  readonly poolAlways: readonly string[];
+  /** Memory promised to instances, as a multiple of the machine's own: most instances use less than they may. */
+  readonly memoryOvercommit: number;
+  /** Sandboxes made at the same time. */
+  readonly startsAtOnce: number;
+  /** Bytes of disk for unpacked code. */
+  readonly codeBytes: number;
+}
+
+/** What the agent process is told by whoever starts it (normally `tidemill up`). */
+export interface AgentSettings {
+  /** The data folder, absolute. */
+  readonly data: string;
+  /** Folder of sockets, journals and sandboxes: short, mode 0711, ours alone. */
+  readonly runDir: string;
+  readonly isolation: 'container' | 'gvisor' | 'process';
+  /** Where the platform listens on this machine. */
+  readonly host: string;
+  readonly apiPort: number;
+  readonly objectsPort: number;
+  /** Root of the installed package: tells where the function runtimes are. */
+  readonly packageRoot: string;
+  readonly tuning: AgentTuning;
+}
+
+const GIB = 1024 ** 3;
+
+/** Reads the command line of the agent and `TIDEMILL_TUNING`; throws on anything missing, malformed or unknown. */
+export function readAgentSettings(args: readonly string[], tuning: string | undefined, cpus: number): AgentSettings {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      data: { type: 'string' },
+      'run-dir': { type: 'string' },
+      isolation: { type: 'string' },
+      host: { type: 'string' },
+      'api-port': { type: 'string' },
+      'objects-port': { type: 'string' },
+      'package-root': { type: 'string' },
+    },
+  });
+  const required = (name: keyof typeof values): string => {
+    const value = values[name];
+    if (value === undefined) throw new Error(`the agent needs --${name}`);
+    return value;
+  };
+  return {
+    data: required('data'),
+    runDir: required('run-dir'),
+    isolation: isolationOf(required('isolation')),
+    host: required('host'),
+    apiPort: portOf('api-port', required('api-port')),
+    objectsPort: portOf('objects-port', required('objects-port')),
+    packageRoot: required('package-root'),
+    tuning: readTuning(tuning, cpus),
+  };
+}
+
+function isolationOf(text: string): AgentSettings['isolation'] {
+  if (text === 'container' || text === 'gvisor' || text === 'process') return text;
+  throw new Error(`--isolation ${text}: must be container, gvisor or process`);
+}
+
+function portOf(name: string, text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Error(`--${name} ${text}: must be a port`);
+  return port;
+}
+
+/**
+ * `TIDEMILL_TUNING` is a JSON object; its member `agent` holds fields of `AgentTuning`, e.g.
+ * `{"agent":{"poolDepth":8,"poolMembers":16}}`. An unknown field or a wrong type throws.
+ */
+export function readTuning(text: string | undefined, cpus: number): AgentTuning {
+  const defaults: AgentTuning = {
+    poolDepth: 2,
+    poolMembers: 6,
+    poolAlways: ['nodejs20'],
+    memoryOvercommit: 2,
+    startsAtOnce: Math.max(2, cpus * 2),
+    codeBytes: 20 * GIB,
+  };
+  if (text === undefined || text === '') return defaults;
+  const parsed: unknown = JSON.parse(text);
+  const given: unknown = isRecord(parsed) ? (parsed.agent ?? {}) : undefined;
+  if (!isRecord(given)) throw new Error('TIDEMILL_TUNING must be a JSON object whose member "agent" is an object');
+  for (const [name, value] of Object.entries(given)) {
+    if (!(name in defaults)) throw new Error(`TIDEMILL_TUNING: there is no setting agent.${name}`);
+    const fits =
+      name === 'poolAlways'
+        ? Array.isArray(value) && value.every((item) => typeof item === 'string')
+        : typeof value === 'number' && Number.isFinite(value) && value >= 0;
+    if (!fits) throw new Error(`TIDEMILL_TUNING: agent.${name} has the wrong type`);
+  }
+  return { ...defaults, ...given };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { readAgentSettings, readTuning } from '../../../src/apps/agent/settings.ts';
+
+const ARGS = [
+  ...['--data', '/d', '--run-dir', '/r', '--isolation', 'container', '--host', '127.0.0.1'],
+  ...['--api-port', '9527', '--objects-port', '9528', '--package-root', '/p'],
+];
+
+test('the command line is read whole; what is missing, unknown or wrong is refused by name', () => {
+  const settings = readAgentSettings(ARGS, undefined, 4);
+  assert.equal(settings.apiPort, 9527);
+  assert.equal(settings.isolation, 'container');
+  assert.equal(settings.tuning.startsAtOnce, 8);
+  assert.throws(() => readAgentSettings(ARGS.slice(2), undefined, 1), /needs --data/);
+  assert.throws(() => readAgentSettings([...ARGS, '--colour', 'red'], undefined, 1), /colour/);
+  assert.throws(() => readAgentSettings([...ARGS, '--isolation', 'hope'], undefined, 1), /hope/);
+  assert.throws(() => readAgentSettings([...ARGS, '--api-port', '0'], undefined, 1), /api-port/);
+});
+
+test('tuning overrides defaults, and a typing error does not pass for a setting', () => {
+  assert.equal(readTuning('{"agent":{"poolDepth":9}}', 2).poolDepth, 9);
+  assert.equal(readTuning('{"server":{}}', 2).poolDepth, 2);
+  assert.deepEqual(readTuning('{"agent":{"poolAlways":["nodejs24"]}}', 2).poolAlways, ['nodejs24']);
+  assert.throws(() => readTuning('{"agent":{"poolDeep":9}}', 2), /no setting agent.poolDeep/);
+  assert.throws(() => readTuning('{"agent":{"poolDepth":"9"}}', 2), /wrong type/);
+  assert.throws(() => readTuning('{"agent":{"poolAlways":[1]}}', 2), /wrong type/);
+  assert.throws(() => readTuning('[]', 2), /JSON object/);
+});
