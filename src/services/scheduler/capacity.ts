@@ -28,7 +28,8 @@ export function room(state: SchedulerState, version: VersionState): number {
   if (owner.limit === 0) return 0;
   if (!version.shape.onDemand) return version.freeSlots;
   const more = Math.min(functionRoom(owner), accountRoom(owner), memoryRoom(state, version.shape.memoryMb));
-  const slots = (Math.max(more, 0) + version.starting) * version.shape.concurrency;
+  // Its own idle instances are free slots already, not room for more.
+  const slots = (Math.max(more - version.idle, 0) + version.starting) * version.shape.concurrency;
   return version.freeSlots + Math.max(0, slots - version.waiting.size);
 }
 

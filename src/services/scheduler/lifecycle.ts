@@ -78,6 +78,7 @@ function enterIdle(state: SchedulerState, instance: InstanceState, now: number):
   const owner = instance.version.function;
   instance.idleSince = now;
   owner.idle++;
+  instance.version.idle++;
   state.memoryIdleMb += instance.version.shape.memoryMb;
   state.idle.pushFront(instance.inIdle);
   if (owner.limit === undefined) owner.account.idle.pushFront(instance.inAccountIdle);
@@ -89,6 +90,7 @@ function enterIdle(state: SchedulerState, instance: InstanceState, now: number):
 
 function leaveIdle(state: SchedulerState, instance: InstanceState): void {
   instance.version.function.idle--;
+  instance.version.idle--;
   state.memoryIdleMb -= instance.version.shape.memoryMb;
   instance.inIdle.unlink();
   instance.inAccountIdle.unlink();

@@ -50,6 +50,8 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
   private readonly records = new Map<number, InstanceRecord>();
   private readonly byId = new Map<string, InstanceRecord>();
   private readonly waiting = new Map<number, WaitingCall>();
+  /** Versions whose first call is finding out about their limits. */
+  private readonly learning = new Set<string>();
   private readonly lifetime = new DisposableStore();
   private readonly alarm: Alarm;
   private nextRequest = 1;
@@ -118,7 +120,15 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
 
   async acquire(spec: VersionSpec, requestId: string, signal: AbortSignal): Promise<Lease> {
     if (this.stage !== 'running') throw closing();
-    const known = this.known.get(spec.key) ?? (await this.known.learn(spec));
+    let known = this.known.get(spec.key);
+    if (known === undefined) {
+      this.learning.add(spec.key);
+      try {
+        known = await this.known.learn(spec);
+      } finally {
+        this.learning.delete(spec.key);
+      }
+    }
     signal.throwIfAborted();
     if (this.stage !== 'running') throw closing();
     const request = this.nextRequest++;
@@ -137,8 +147,8 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
   room(spec: VersionSpec): number {
     const version = this.state.versions.get(spec.key);
     if (version !== undefined) return room(this.state, version);
-    // Not met yet: the first call finds out about its limits.
-    return shapeOf(spec).concurrency;
+    // Not met yet: the first call finds out about its limits, the others wait for that.
+    return this.learning.has(spec.key) ? 0 : shapeOf(spec).concurrency;
   }
 
   instances(account: string, functionName: string): readonly InstanceView[] {

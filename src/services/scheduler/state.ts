@@ -71,6 +71,7 @@ export class VersionState {
   readonly waiting = new LinkedList<RequestState>();
   starting = 0;
   ready = 0;
+  idle = 0;
   freeSlots = 0;
   retired = false;
   /** Smoothed execution time, ms; 0 = never measured. */

@@ -96,8 +96,10 @@ describe('acquire', () => {
     await settle();
     assert.equal(scheduling.room(spec), 5);
     await world.clock.advance(150);
-    await pending;
+    const lease = await pending;
     assert.equal(scheduling.room(spec), 5);
+    lease.release('ok');
+    assert.equal(scheduling.room(spec), 6);
     await scheduling.close();
   });
 

@@ -1,0 +1,257 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { TidemillError } from '../../../src/core/domain/errors.ts';
+import { LIMITS } from '../../../src/core/domain/limits.ts';
+import type { AsyncCommand } from '../../../src/core/ports/dispatch.ts';
+import type { InstanceAnswer } from '../../../src/core/ports/instance-link.ts';
+import { settle } from '../scheduler/simulated-clock.ts';
+import { ACCOUNT } from '../scheduler/world.ts';
+import { DispatchWorld } from './dispatch-world.ts';
+
+const FAILED: InstanceAnswer = {
+  errorType: 'UnhandledInvocationError',
+  payload: Buffer.from('{"errorMessage":"oops","errorType":"Error","stackTrace":[]}'),
+};
+
+function eventFor(functionName: string, more: Partial<AsyncCommand> = {}): AsyncCommand {
+  const requestId = more.requestId ?? 'r1';
+  return {
+    requestId,
+    account: ACCOUNT,
+    functionName,
+    qualifier: undefined,
+    payload: Buffer.from('event'),
+    lineage: { hops: 0, rootRequestId: requestId },
+    ...more,
+  };
+}
+
+function coded(code: string): (error: unknown) => boolean {
+  return (error) => error instanceof TidemillError && error.code === code;
+}
+
+function configure(world: DispatchWorld, name: string, attempts: number, ageSeconds: number): void {
+  world.catalog.asyncConfigs.set(`${name}/LATEST`, {
+    account: ACCOUNT,
+    functionName: name,
+    qualifier: 'LATEST',
+    maxAsyncRetryAttempts: attempts,
+    maxAsyncEventAgeInSeconds: ageSeconds,
+    createdTime: 0,
+    lastModifiedTime: 0,
+  });
+}
+
+describe('accepting', () => {
+  test('ids, sizes and delays are checked, the function must exist', async () => {
+    const world = await DispatchWorld.open();
+    world.catalog.put('f');
+    const { dispatch } = world;
+    await assert.rejects(dispatch.invokeAsync(eventFor('nope')), coded('FunctionNotFound'));
+    const payload = new Uint8Array(LIMITS.asyncPayloadBytes + 1);
+    await assert.rejects(dispatch.invokeAsync(eventFor('f', { payload })), coded('EntityTooLarge'));
+    await assert.rejects(dispatch.invokeAsync(eventFor('f', { taskId: '1a' })), coded('InvalidArgument'));
+    await assert.rejects(dispatch.invokeAsync(eventFor('f', { delaySeconds: 3_601 })), coded('InvalidArgument'));
+    assert.deepEqual(await dispatch.invokeAsync(eventFor('f')), { taskId: 'r1', requestId: 'r1' });
+    assert.equal((await dispatch.invokeAsync(eventFor('f', { taskId: 'mine' }))).taskId, 'mine');
+    await assert.rejects(dispatch.invokeAsync(eventFor('f', { taskId: 'mine' })), coded('AsyncTaskAlreadyExists'));
+    await dispatch.invokeAsync(eventFor('f', { requestId: 'r2', dedupId: 'd' }));
+    await dispatch.invokeAsync(eventFor('f', { requestId: 'r3', dedupId: 'd' }));
+    assert.equal(world.facts.of('event-accepted').length, 3);
+    await world.close();
+  });
+});
+
+describe('running', () => {
+  test('an event runs once and its end is recorded', async () => {
+    const world = await DispatchWorld.open();
+    world.catalog.put('f');
+    await world.dispatch.invokeAsync(eventFor('f'));
+    await world.clock.advance(1_000);
+    assert.equal(world.queue.stored.size, 0);
+    const [settled] = world.facts.of('invocation-settled');
+    assert.equal(settled?.invocation, 'async');
+    assert.deepEqual(
+      world.facts.of('event-ended').map(({ state, attempts }) => [state, attempts]),
+      [['Succeeded', 1]],
+    );
+    await world.close();
+  });
+
+  test('a delayed event waits', async () => {
+    const world = await DispatchWorld.open();
+    world.catalog.put('f');
+    await world.dispatch.invokeAsync(eventFor('f', { delaySeconds: 5 }));
+    await world.clock.advance(4_900);
+    assert.equal(world.pool.orders.length, 0);
+    await world.clock.advance(1_000);
+    assert.equal(world.facts.of('event-ended')[0]?.state, 'Succeeded');
+    await world.close();
+  });
+
+  test('function errors are retried after 1, 2, 4 s, and the function is told how often', async () => {
+    const world = await DispatchWorld.open();
+    world.catalog.put('f');
+    const runs: [number, number][] = [];
+    world.answer = async (call) => {
+      runs.push([call.retryCount, world.clock.monotonic()]);
+      return FAILED;
+    };
+    await world.dispatch.invokeAsync(eventFor('f'));
+    await world.clock.advance(20_000);
+    assert.deepEqual(
+      runs.map(([count]) => count),
+      [0, 1, 2, 3],
+    );
+    const gaps = runs.slice(1).map(([, at], i) => Math.round((at - (runs[i]?.[1] ?? 0)) / 1_000));
+    assert.deepEqual(gaps, [1, 2, 4]);
+    const [ended] = world.facts.of('event-ended');
+    assert.deepEqual([ended?.state, ended?.attempts, ended?.message], ['Failed', 4, 'oops']);
+    await world.close();
+  });
+
+  test('the retry limit and the age of an event are the function’s own', async () => {
+    const world = await DispatchWorld.open();
+    world.catalog.put('none');
+    world.catalog.put('short');
+    configure(world, 'none', 0, 3_600);
+    configure(world, 'short', 8, 2);
+    world.answer = async () => FAILED;
+    await world.dispatch.invokeAsync(eventFor('none', { requestId: 'a' }));
+    await world.dispatch.invokeAsync(eventFor('short', { requestId: 'b' }));
+    await world.clock.advance(10_000);
+    const ends = world.facts.of('event-ended').map(({ requestId, state, attempts }) => [requestId, state, attempts]);
+    assert.deepEqual(ends, [
+      ['a', 'Failed', 1],
+      ['b', 'Expired', 2],
+    ]);
+    await world.close();
+  });
+
+  test('throttling is waited out and does not count', async () => {
+    const world = await DispatchWorld.open();
+    world.catalog.put('f', {}, { reservedConcurrency: 0 });
+    await world.dispatch.invokeAsync(eventFor('f'));
+    await world.clock.advance(30_000);
+    assert.equal(world.facts.of('event-ended').length, 0);
+    assert.ok(world.facts.of('invocation-settled').length < 10);
+    world.catalog.patch('f', { reservedConcurrency: 5 });
+    await world.clock.advance(60_000);
+    const [ended] = world.facts.of('event-ended');
+    assert.deepEqual([ended?.state, ended?.attempts], ['Succeeded', 1]);
+    await world.close();
+  });
+
+  test('a function that is gone ends its events, a disabled one keeps them', async () => {
+    const world = await DispatchWorld.open();
+    world.catalog.put('gone');
+    world.catalog.put('off');
+    await world.dispatch.invokeAsync(eventFor('gone', { requestId: 'a', delaySeconds: 1 }));
+    await world.dispatch.invokeAsync(eventFor('off', { requestId: 'b', delaySeconds: 1 }));
+    world.catalog.delete('gone');
+    world.catalog.patch('off', { invocationRestriction: { disable: true, reason: '', lastModifiedTime: 0 } });
+    await world.clock.advance(5_000);
+    assert.deepEqual(
+      world.facts.of('event-ended').map(({ requestId, state }) => [requestId, state]),
+      [['a', 'Invalid']],
+    );
+    assert.equal(world.queue.stored.size, 1);
+    await world.close();
+  });
+
+  test('a loop ends at the hop limit without running', async () => {
+    const world = await DispatchWorld.open();
+    world.catalog.put('f');
+    await world.dispatch.invokeAsync(eventFor('f', { lineage: { hops: LIMITS.hopsDefault, rootRequestId: 'x' } }));
+    await world.clock.advance(1_000);
+    assert.equal(world.facts.of('event-ended')[0]?.state, 'Failed');
+    assert.match(world.facts.of('event-ended')[0]?.message ?? '', /loop/);
+    assert.equal(world.pool.orders.length, 0);
+    await world.close();
+  });
+
+  test('an HTTP request for a custom runtime arrives as one; a 5xx is retried', async () => {
+    const world = await DispatchWorld.open();
+    world.catalog.put('f', { runtime: 'custom' });
+    const seen: string[] = [];
+    world.answer = async (call) => {
+      seen.push(call.input.kind === 'http' ? `${call.input.call.method} ${call.input.call.target}` : 'event');
+      return {
+        errorType: undefined,
+        payload: Buffer.from(''),
+        reply: { status: seen.length === 1 ? 500 : 200, headers: [] },
+      };
+    };
+    await world.dispatch.invokeAsync(eventFor('f', { http: { method: 'PUT', target: '/x?y', headers: [] } }));
+    await world.clock.advance(5_000);
+    assert.deepEqual(seen, ['PUT /x?y', 'PUT /x?y']);
+    assert.equal(world.facts.of('event-ended')[0]?.state, 'Succeeded');
+    await world.close();
+  });
+});
+
+describe('many events', () => {
+  test('a function with one instance gets one at a time, and does not hold up another', async () => {
+    const world = await DispatchWorld.open();
+    world.catalog.put('slow', {}, { reservedConcurrency: 1 });
+    world.catalog.put('quick');
+    let running = 0;
+    let most = 0;
+    world.answer = async (call) => {
+      if (!call.requestId.startsWith('slow')) return { errorType: undefined, payload: Buffer.from('') };
+      running++;
+      most = Math.max(most, running);
+      await world.later(1_000, undefined);
+      running--;
+      return { errorType: undefined, payload: Buffer.from('') };
+    };
+    for (let i = 0; i < 50; i++) await world.dispatch.invokeAsync(eventFor('slow', { requestId: `slow${i}` }));
+    for (let i = 0; i < 5; i++) await world.dispatch.invokeAsync(eventFor('quick', { requestId: `quick${i}` }));
+    await world.clock.advance(3_000);
+    const done = (name: string): number =>
+      world.facts.of('event-ended').filter(({ requestId }) => requestId.startsWith(name)).length;
+    assert.equal(done('quick'), 5);
+    assert.ok(done('slow') >= 1);
+    await world.clock.advance(60_000);
+    assert.equal(done('slow'), 50);
+    assert.equal(most, 1);
+    assert.equal(world.facts.of('invocation-settled').filter(({ status }) => status !== 200).length, 0);
+    await world.close();
+  });
+
+  test('leases are renewed while the work runs, and a lost one stops it', async () => {
+    const world = await DispatchWorld.open();
+    world.catalog.put('f', { timeout: 600 });
+    world.answer = () => world.later(200_000, { errorType: undefined, payload: Buffer.from('') });
+    await world.dispatch.invokeAsync(eventFor('f', { requestId: 'long' }));
+    await world.clock.advance(150_000);
+    assert.equal(world.pool.orders.length, 1);
+    await world.clock.advance(60_000);
+    assert.equal(world.facts.of('event-ended').length, 1);
+    await world.dispatch.invokeAsync(eventFor('f', { requestId: 'lost' }));
+    await world.clock.advance(5_000);
+    const id = [...world.queue.stored.keys()][0] ?? '';
+    world.queue.steal(id);
+    await world.clock.advance(20_000);
+    assert.equal(world.pool.kills.length, 1);
+    assert.equal(world.facts.of('event-ended').length, 1);
+    await world.close();
+  });
+
+  test('drain gives back what has not begun and waits for what runs', async () => {
+    const world = await DispatchWorld.open();
+    world.catalog.put('f', {}, { reservedConcurrency: 1 });
+    world.answer = () => world.later(1_000, { errorType: undefined, payload: Buffer.from('') });
+    for (let i = 0; i < 5; i++) await world.dispatch.invokeAsync(eventFor('f', { requestId: `r${i}` }));
+    await world.clock.advance(500);
+    const drained = world.dispatch.drain();
+    await settle();
+    await world.clock.advance(2_000);
+    await drained;
+    assert.equal(world.facts.of('event-ended').length, 1);
+    assert.equal(world.queue.stored.size, 4);
+    assert.equal((await world.queue.lease({ max: 10, leaseMs: 1_000, now: world.clock.now() })).length, 4);
+    await world.close();
+    assert.equal(world.clock.pending, 0);
+  });
+});
