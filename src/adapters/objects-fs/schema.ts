@@ -60,12 +60,21 @@ CREATE TABLE IF NOT EXISTS event (
 ) STRICT;
 `;
 
-/** Opens the metadata of the object store; every commit is on disk when it returns. */
+/**
+ * Opens the metadata of the object store; every commit is on disk when it returns. Throws while another process has it open:
+ * that one's uploads under way would look like orphans to the sweep of this one.
+ */
 export function openDatabase(path: string): DatabaseSync {
-  const database = new DatabaseSync(path);
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;');
-  database.exec(TABLES);
-  return database;
+  const database = new DatabaseSync(path, { timeout: 1000 });
+  try {
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+    // In exclusive mode the first write takes the lock, and keeps it until the database is closed or its process dies.
+    database.exec(`BEGIN IMMEDIATE; ${TABLES} COMMIT;`);
+    return database;
+  } catch (error) {
+    database.close();
+    throw new Error(`the object store ${path} cannot be opened, another process may have it open`, { cause: error });
+  }
 }
 
 /** Runs `work` in one transaction; an exception rolls it back. `work` must be synchronous. */

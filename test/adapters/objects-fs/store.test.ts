@@ -78,6 +78,23 @@ describe('files of objects-fs', () => {
     await second.close();
   });
 
+  test('a second opener is refused while the first is there, and sweeps nothing', async () => {
+    const dir = await newFolder();
+    const first = await openObjectStore({ dir, clock, random });
+    await first.createBucket('1', 'bucket', undefined);
+    const slow = (async function* (): AsyncGenerator<Uint8Array> {
+      yield Buffer.from('begun, ');
+      await assert.rejects(openObjectStore({ dir, clock, random }), /another process may have it open/);
+      yield Buffer.from('ended');
+    })();
+    await first.put('bucket', 'k', slow, PUT, CONTEXT);
+    await first.close();
+    const second = await openObjectStore({ dir, clock, random });
+    const chunks = await collect((await second.open('1', 'bucket', 'k'))?.body ?? bytes());
+    assert.equal(Buffer.concat(chunks).toString(), 'begun, ended');
+    await second.close();
+  });
+
   test('no file outlives its last use', async () => {
     const dir = await newFolder();
     const store = await openObjectStore({ dir, clock, random });
