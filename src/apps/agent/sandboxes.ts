@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { createOciRuntime } from '../../adapters/sandbox-oci/index.ts';
+import { createProcessRuntime } from '../../adapters/sandbox-process/index.ts';
 import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { SandboxRuntime } from '../../core/ports/sandbox.ts';
@@ -16,6 +17,10 @@ export interface Sandboxes {
 
 /** The sandboxes of the tier asked for; rejects, saying why, when this host cannot give it. Never a weaker tier. */
 export async function openSandboxes(settings: AgentSettings, clock: Clock, logger: Logger): Promise<Sandboxes> {
+  if (settings.isolation === 'process') {
+    const runtime = createProcessRuntime({ runDir: settings.runDir, logger, clock });
+    return { runtime, gateway: settings.host };
+  }
   const runtime = await createOciRuntime({
     runDir: settings.runDir,
     diskDir: join(settings.data, 'disks'),

@@ -12,13 +12,23 @@ export interface InsideEndpoints {
 
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
+/** Where code and layers are for the processes inside: `/code` and `/opt`, unless the tier cannot show them there. */
+export interface Places {
+  readonly code: string;
+  readonly opt: string;
+}
+
+export const USUAL_PLACES: Places = { code: '/code', opt: '/opt' };
+
 /** Search paths of built-in runtimes: the code's own folders, then the layers' (FC reference 3.3). */
-const BUILT_IN_PATHS: Environment = {
-  PATH: `/code:/code/bin:/opt/bin:${SYSTEM_PATH}`,
-  LD_LIBRARY_PATH: '/code:/code/lib:/opt/lib',
-  NODE_PATH: '/opt/nodejs/node_modules',
-  PYTHONPATH: '/opt/python',
-};
+function builtInPaths({ code, opt }: Places): Environment {
+  return {
+    PATH: `${code}:${code}/bin:${opt}/bin:${SYSTEM_PATH}`,
+    LD_LIBRARY_PATH: `${code}:${code}/lib:${opt}/lib`,
+    NODE_PATH: `${opt}/nodejs/node_modules`,
+    PYTHONPATH: `${opt}/python`,
+  };
+}
 
 /**
  * Variables that a process reads once, while it boots: setting them when the function is loaded would be too late, so a
@@ -70,8 +80,8 @@ export function bootTimeVariables(config: FunctionConfig): Environment {
 }
 
 /** What every instance's first process gets, before anything is known about the function. */
-export function bootEnvironment(runtime: string, launchEnv: Environment): Environment {
-  const paths = isCustomRuntime(runtime) ? { PATH: SYSTEM_PATH } : BUILT_IN_PATHS;
+export function bootEnvironment(runtime: string, launchEnv: Environment, places: Places = USUAL_PLACES): Environment {
+  const paths = isCustomRuntime(runtime) ? { PATH: SYSTEM_PATH } : builtInPaths(places);
   return { HOME: '/tmp', LANG: 'C.UTF-8', TZ: 'UTC', ...paths, ...launchEnv };
 }
 
@@ -107,13 +117,13 @@ function initializerVariables(config: FunctionConfig): Environment {
 export function instanceEnvironment(
   order: StartOrder,
   launchEnv: Environment,
-  options: { readonly region: string; readonly endpoints: InsideEndpoints },
+  options: { readonly region: string; readonly endpoints: InsideEndpoints; readonly places: Places },
 ): Environment {
   const { spec } = order;
   const { config } = spec;
   return {
-    ...bootEnvironment(config.runtime, launchEnv),
-    FC_FUNC_CODE_PATH: '/code',
+    ...bootEnvironment(config.runtime, launchEnv, options.places),
+    FC_FUNC_CODE_PATH: options.places.code,
     FC_ACCOUNT_ID: spec.account,
     FC_FUNCTION_HANDLER: config.handler,
     FC_FUNCTION_MEMORY_SIZE: String(config.memorySize),

@@ -14,7 +14,14 @@ import {
   RuntimeTimeoutError,
 } from '../../core/ports/runtime-control.ts';
 import type { SandboxHandle, SandboxLimits, SandboxMount, SandboxRuntime } from '../../core/ports/sandbox.ts';
-import { bootEnvironment, bootTimeVariables, type InsideEndpoints, instanceEnvironment } from './environment.ts';
+import {
+  bootEnvironment,
+  bootTimeVariables,
+  type InsideEndpoints,
+  instanceEnvironment,
+  type Places,
+  USUAL_PLACES,
+} from './environment.ts';
 import { firstHealth } from './health-check.ts';
 import { InstanceOutputBuffer } from './instance-output.ts';
 import type { LaunchTable, RuntimeLaunch } from './launch.ts';
@@ -157,7 +164,7 @@ export class InstanceStart {
       return await this.parts.gate.run(() =>
         bootRuntime(this.parts, {
           id: newLetters(this.parts.random, 12),
-          process: { args: launch.args, env, cwd: '/code' },
+          process: { args: launch.args, env, cwd: '/' },
           boot: launch.boot,
           limits: bootLimits(config),
           diskMb: config.diskSize,
@@ -198,7 +205,7 @@ export class InstanceStart {
   }
 
   private async load(control: RuntimeControl, launch: RuntimeLaunch): Promise<void> {
-    const frame = loadFrame(this.order, this.parts.region, this.environment(launch));
+    const frame = loadFrame(this.order, this.parts.region, this.places().code, this.environment(launch));
     const seconds = LIMITS.customStartSeconds;
     const loaded = await this.step('load', seconds, () => control.load(frame, seconds * 1000));
     if (!loaded.ok) {
@@ -297,7 +304,7 @@ export class InstanceStart {
     command: readonly string[],
     launch: RuntimeLaunch,
   ): Promise<void> {
-    const frame = loadFrame(this.order, this.parts.region, this.environment(launch));
+    const frame = loadFrame(this.order, this.parts.region, this.places().code, this.environment(launch));
     try {
       await this.guard(control.load(frame, LIMITS.customStartSeconds * 1000));
     } catch (error) {
@@ -329,7 +336,15 @@ export class InstanceStart {
   }
 
   private environment(launch: RuntimeLaunch): Readonly<Record<string, string>> {
-    return instanceEnvironment(this.order, launch.env, { region: this.parts.region, endpoints: this.parts.endpoints });
+    const { region, endpoints } = this.parts;
+    return instanceEnvironment(this.order, launch.env, { region, endpoints, places: this.places() });
+  }
+
+  /** Plain processes see the host's own folders: nothing can be shown elsewhere to them. */
+  private places(): Places {
+    if (this.parts.sandboxes.tier !== 'process') return USUAL_PLACES;
+    const [code, opt] = this.holdings.folders;
+    return { code: code?.path ?? USUAL_PLACES.code, opt: opt?.path ?? USUAL_PLACES.opt };
   }
 
   private async initialize(control: RuntimeControl): Promise<void> {

@@ -3,14 +3,14 @@ import type { CredentialsFrame, Load } from '../../core/protocol/runtime-frames.
 import type { Environment } from './environment.ts';
 
 /** The LOAD frame of one instance: everything that stays the same for all its calls (FC reference 4.1, 4.2). */
-export function loadFrame(order: StartOrder, region: string, env: Environment): Load {
+export function loadFrame(order: StartOrder, region: string, codePath: string, env: Environment): Load {
   const { spec, requestId } = order;
   const { config } = spec;
   return {
     runtime: config.runtime,
     concurrency: config.instanceConcurrency,
     handler: config.handler,
-    codePath: '/code',
+    codePath,
     env,
     function: {
       name: spec.functionName,

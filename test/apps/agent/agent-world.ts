@@ -29,40 +29,46 @@ export class AgentWorld {
   readonly blobs: BlobStore;
   private readonly base: string;
   private readonly tuning: object;
+  private readonly isolation: string;
   private readonly pools: AgentNodes[] = [];
   private child: ChildProcess | undefined;
   private count = 0;
 
-  private constructor(base: string, blobs: BlobStore, tuning: object) {
+  private constructor(base: string, blobs: BlobStore, tuning: object, isolation: string) {
     this.base = base;
     this.runDir = join(base, 'r');
     this.data = join(base, 'd');
     this.blobs = blobs;
     this.tuning = tuning;
+    this.isolation = isolation;
   }
 
-  static async open(tuning: object = {}): Promise<AgentWorld> {
+  static async open(tuning: object = {}, isolation = 'container'): Promise<AgentWorld> {
     const base = mkdtempSync(join(tmpdir(), 'ta-'));
     chmodSync(base, 0o711);
     mkdirSync(join(base, 'r'), { mode: 0o711 });
     mkdirSync(join(base, 'd'), { mode: 0o700 });
     openInstallation(join(base, 'd'), 'local');
-    return new AgentWorld(base, await openBlobStore({ dir: join(base, 'd', 'blobs') }), tuning);
+    return new AgentWorld(base, await openBlobStore({ dir: join(base, 'd', 'blobs') }), tuning, isolation);
   }
 
   /** Resolves once the agent serves. */
   async startAgent(): Promise<void> {
-    const args = ['--data', this.data, '--run-dir', this.runDir, '--isolation', 'container', '--host', '127.0.0.1'];
+    const args = ['--data', this.data, '--run-dir', this.runDir, '--host', '127.0.0.1'];
     const ports = ['--api-port', `${PLATFORM_PORT}`, '--objects-port', `${PLATFORM_PORT + 1}`, '--package-root', ROOT];
-    const child = spawn(process.execPath, [join(ROOT, 'src/apps/agent/main.ts'), ...args, ...ports], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      env: {
-        PATH: process.env.PATH ?? '',
-        TIDEMILL_LOG: process.env.TIDEMILL_LOG ?? 'error',
-        TIDEMILL_TUNING: JSON.stringify({ agent: this.tuning }),
+    const child = spawn(
+      process.execPath,
+      [join(ROOT, 'src/apps/agent/main.ts'), '--isolation', this.isolation, ...args, ...ports],
+      {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        env: {
+          PATH: process.env.PATH ?? '',
+          TIDEMILL_LOG: process.env.TIDEMILL_LOG ?? 'error',
+          TIDEMILL_TUNING: JSON.stringify({ agent: this.tuning }),
+        },
+        detached: true,
       },
-      detached: true,
-    });
+    );
     this.child = child;
     const ended = once(child, 'exit').then(([code]) => {
       throw new Error(`the agent ended with code ${code}`);

@@ -101,7 +101,10 @@ test('load errors, early ends and full memory each name their cause', { skip }, 
   assert.match(syntax.payload ?? '', /SyntaxError/);
   const exited = await failure('process.exit(3)');
   assert.equal(exited.kind, 'load');
-  assert.match(exited.message, /^Process exited unexpectedly before completing request \(duration: \d+ms, maxMemoryUsage: \d+MB\)$/);
+  assert.match(
+    exited.message,
+    /^Process exited unexpectedly before completing request \(duration: \d+ms, maxMemoryUsage: \d+MB\)$/,
+  );
   const full = await failure('const a = []; for (;;) a.push(Buffer.alloc(1e7, 1));', { memorySize: 128 });
   assert.match(full.message, /^Function instance ran out of memory/);
   const slow = await failure('exports.initialize = () => new Promise(() => {}); exports.handler = () => 1;', {
@@ -113,7 +116,9 @@ test('load errors, early ends and full memory each name their cause', { skip }, 
   await pool.close();
 });
 
-test('a custom runtime is started, answers over HTTP, and its failures speak the words of the field', { skip }, async () => {
+test('a custom runtime is started, answers over HTTP, and its failures speak the words of the field', {
+  skip,
+}, async () => {
   const pool = world.nodes();
   await nodeUp(pool);
   const custom = (command: readonly string[]) => ({
@@ -142,7 +147,8 @@ http.server.HTTPServer(('0.0.0.0', int(os.environ['FC_SERVER_PORT'])), H).serve_
   const failure = async (files: Readonly<Record<string, string>>, command: readonly string[]) =>
     pool.start(await world.order(files, custom(command))).then(
       () => 'started',
-      (error: unknown) => (error instanceof InstanceStartError ? `${error.failure.kind}: ${error.message}` : String(error)),
+      (error: unknown) =>
+        error instanceof InstanceStartError ? `${error.failure.kind}: ${error.message}` : String(error),
     );
   assert.equal(
     await failure({ other: '' }, []),
@@ -179,7 +185,9 @@ test('output between calls and exits of running instances reach the server', { s
   await pool.close();
 });
 
-test('SIGHUP leaves instances to the next agent, SIGTERM ends them and leaves nothing on the host', { skip }, async () => {
+test('SIGHUP leaves instances to the next agent, SIGTERM ends them and leaves nothing on the host', {
+  skip,
+}, async () => {
   const pool = world.nodes();
   const order = await world.order(ECHO, NODE);
   const started = await pool.start(order);

@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bootTimeVariables, instanceEnvironment, isBootTimeVariable } from '../../../src/services/node/environment.ts';
+import {
+  bootTimeVariables,
+  instanceEnvironment,
+  isBootTimeVariable,
+  USUAL_PLACES,
+} from '../../../src/services/node/environment.ts';
 import { loadFrame, requestCredentials } from '../../../src/services/node/load-frame.ts';
 import { orderOf } from './fakes.ts';
 
-const options = { region: 'local', endpoints: { api: 'http://10.0.0.1:1', objects: 'http://10.0.0.1:2' } };
+const options = {
+  region: 'local',
+  endpoints: { api: 'http://10.0.0.1:1', objects: 'http://10.0.0.1:2' },
+  places: USUAL_PLACES,
+};
 
 test('a built-in runtime gets the variables of the reference, the user on top', () => {
   const order = orderOf({
@@ -52,6 +61,15 @@ test('a custom runtime sets its search paths itself and is told its port', () =>
   assert.equal(env.FC_SERVER_PORT, '9001');
 });
 
+test('where folders cannot be shown at their usual places, every path says where they are', () => {
+  const places = { code: '/data/code/d/tree', opt: '/data/code/l/tree' };
+  const env = instanceEnvironment(orderOf(), {}, { ...options, places });
+  assert.equal(env.FC_FUNC_CODE_PATH, '/data/code/d/tree');
+  assert.match(env.PATH ?? '', /^\/data\/code\/d\/tree:.*:\/data\/code\/l\/tree\/bin:/);
+  assert.equal(env.PYTHONPATH, '/data/code/l/tree/python');
+  assert.ok(!Object.values(env).some((value) => /(^|:)\/(code|opt)(\/|:|$)/.test(value)));
+});
+
 test('credentials go only through the channels that are not switched off', () => {
   const seen = (['None', 'Env', 'Request', 'All'] as const).map((disableInjectCredentials) => {
     const order = orderOf({ disableInjectCredentials });
@@ -88,7 +106,7 @@ test('the load frame says what the context shows', () => {
       logBeginRule: 'None',
     },
   });
-  assert.deepEqual(loadFrame(order, 'local', { A: '1' }), {
+  assert.deepEqual(loadFrame(order, 'local', '/code', { A: '1' }), {
     runtime: 'nodejs20',
     concurrency: 1,
     handler: 'index.handler',
