@@ -19,7 +19,7 @@ function shapeOf(i: number): VersionShape {
   };
 }
 
-export function schedulerPairs(pairs: number, versions: number, hot: number): number {
+function schedulerPairs(pairs: number, versions: number, hot: number): number {
   const state = createSchedulerState({ epoch: 1, now: 0, settings: { instancesPerAccount: versions } });
   const shapes = Array.from({ length: versions }, (_, i) => shapeOf(i));
   for (let i = 0; i < versions; i++) {

@@ -15,7 +15,7 @@ export interface Outcome {
 /** Duration billed: what ran, initializer included, rounded up to a millisecond (FC reference 7). */
 export function billedMs(durationMs: number, timings: InvocationTimings): number {
   // A float's last digits must not buy another millisecond.
-  return Math.ceil(Number((durationMs + timings.initializerMs).toFixed(3)));
+  return Math.ceil(Math.round((durationMs + timings.initializerMs) * 1_000) / 1_000);
 }
 
 /** The fact about a call that has ended. Calls that never ran are recorded, but not billed. */

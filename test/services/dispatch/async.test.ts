@@ -238,12 +238,26 @@ describe('many events', () => {
     await world.close();
   });
 
+  test('an event that somebody else has taken is not settled twice', async () => {
+    const world = await DispatchWorld.open();
+    world.catalog.put('f', { timeout: 60 });
+    world.answer = () => world.later(5_000, { errorType: undefined, payload: Buffer.from('') });
+    await world.dispatch.invokeAsync(eventFor('f'));
+    await world.clock.advance(2_000);
+    world.queue.steal([...world.queue.stored.keys()][0] ?? '');
+    await world.clock.advance(6_000);
+    assert.equal(world.facts.of('invocation-settled').length, 1);
+    assert.equal(world.facts.of('event-ended').length, 0);
+    await world.close();
+  });
+
   test('drain gives back what has not begun and waits for what runs', async () => {
     const world = await DispatchWorld.open();
     world.catalog.put('f', {}, { reservedConcurrency: 1 });
     world.answer = () => world.later(1_000, { errorType: undefined, payload: Buffer.from('') });
-    for (let i = 0; i < 5; i++) await world.dispatch.invokeAsync(eventFor('f', { requestId: `r${i}` }));
-    await world.clock.advance(500);
+    const command = (i: number): AsyncCommand => eventFor('f', { requestId: `r${i}`, delaySeconds: 1 });
+    for (let i = 0; i < 5; i++) await world.dispatch.invokeAsync(command(i));
+    await world.clock.advance(1_500);
     const drained = world.dispatch.drain();
     await settle();
     await world.clock.advance(2_000);

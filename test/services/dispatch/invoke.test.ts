@@ -221,6 +221,7 @@ describe('callers that leave', () => {
 describe('streamed answers', () => {
   async function* pieces(world: DispatchWorld, count: number): AsyncGenerator<Uint8Array> {
     for (let i = 0; i < count; i++) yield await world.later(100, Buffer.from(`${i}`));
+    if (count === 0) await new Promise(() => {});
   }
 
   async function streaming(count: number, timeout = 60) {
@@ -262,6 +263,14 @@ describe('streamed answers', () => {
     await read;
     assert.equal(world.scheduling.freeSlots(spec.key), 0);
     assert.equal(world.pool.kills[0]?.[1], 'timeout');
+    await world.close();
+  });
+
+  test('are cut when the time runs out while nothing comes', async () => {
+    const { world, payload } = await streaming(0, 1);
+    const read = assert.rejects(readAll(payload), /timed out after 1 seconds/);
+    await world.clock.advance(3_000);
+    await read;
     await world.close();
   });
 
