@@ -17,7 +17,7 @@ export interface CodeCacheHarness {
 
 /** What every code cache promises. */
 export function codeCacheSuite(name: string, make: () => Promise<CodeCacheHarness>): void {
-  const check = (what: string, body: (harness: CodeCacheHarness) => Promise<void>) =>
+  const check = (what: string, body: (harness: CodeCacheHarness) => Promise<void>): void => {
     test(`${name}: ${what}`, async () => {
       const harness = await make();
       try {
@@ -26,6 +26,7 @@ export function codeCacheSuite(name: string, make: () => Promise<CodeCacheHarnes
         await harness.close();
       }
     });
+  };
 
   check('a package becomes a folder with its files', async ({ cache, store }) => {
     const held = await cache.package(await store({ 'index.js': 'code', 'lib/a.txt': 'a' }));

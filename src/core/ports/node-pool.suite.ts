@@ -19,7 +19,7 @@ export interface NodePoolHarness {
 
 /** What every node pool promises, whatever holds the machines. `make` gives a fresh pool with one empty node. */
 export function nodePoolSuite(name: string, make: () => Promise<NodePoolHarness>): void {
-  const check = (what: string, body: (harness: NodePoolHarness, exits: InstanceExit[]) => Promise<void>) =>
+  const check = (what: string, body: (harness: NodePoolHarness, exits: InstanceExit[]) => Promise<void>): void => {
     test(`${name}: ${what}`, async () => {
       const harness = await make();
       const exits: InstanceExit[] = [];
@@ -30,6 +30,7 @@ export function nodePoolSuite(name: string, make: () => Promise<NodePoolHarness>
         await harness.close();
       }
     });
+  };
 
   check('a started instance has an address, is listed, and counts on its node', async ({ pool, order }) => {
     const wanted = order('starts');

@@ -61,7 +61,8 @@ function starting(state: InstancePhase, event: InstanceEvent): Transition | unde
     case 'kill':
     case 'exited':
       return { state, effects: [{ type: 'abort-start' }] };
-    default:
+    case 'hook-ended':
+    case 'destroyed':
       return undefined;
   }
 }
@@ -74,7 +75,10 @@ function ready(event: InstanceEvent): Transition | undefined {
       return ending(event.reason);
     case 'exited':
       return died(event.exit);
-    default:
+    case 'started':
+    case 'start-failed':
+    case 'hook-ended':
+    case 'destroyed':
       return undefined;
   }
 }
@@ -87,7 +91,10 @@ function stopping(event: InstanceEvent): Transition | undefined {
       return ending(event.reason);
     case 'exited':
       return died(event.exit);
-    default:
+    case 'started':
+    case 'start-failed':
+    case 'stop':
+    case 'destroyed':
       return undefined;
   }
 }
@@ -102,7 +109,11 @@ function inEnding(state: InstancePhase & { phase: 'ending' }, event: InstanceEve
       const owed: InstanceEffect = { type: 'announce-exit', exit: { reason: state.reason } };
       return { state: { phase: 'gone' }, effects: state.announced ? [forget] : [owed, forget] };
     }
-    default:
+    case 'started':
+    case 'start-failed':
+    case 'stop':
+    case 'kill':
+    case 'hook-ended':
       return undefined;
   }
 }
