@@ -33,7 +33,7 @@ export async function connect(): Promise<Platform> {
       'TIDEMILL_ENDPOINT is set; set TIDEMILL_OBJECTS_ENDPOINT, _ACCESS_KEY_ID and _ACCESS_KEY_SECRET as well',
     );
   }
-  return { endpoint, objectsEndpoint, accessKeyId, accessKeySecret, pid: undefined, close: async () => {} };
+  return { endpoint, objectsEndpoint, accessKeyId, accessKeySecret, pid: pidGiven(), close: async () => {} };
 }
 
 interface Ready {
@@ -108,4 +108,10 @@ export function environmentOf(platform: Platform): Record<string, string> {
     TIDEMILL_ACCESS_KEY_ID: platform.accessKeyId,
     TIDEMILL_ACCESS_KEY_SECRET: platform.accessKeySecret,
   };
+}
+
+/** TIDEMILL_PID: the supervisor of a platform that was given, for those who measure its processes. */
+function pidGiven(): number | undefined {
+  const text = process.env.TIDEMILL_PID;
+  return text === undefined ? undefined : Number(text);
 }
