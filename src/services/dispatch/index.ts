@@ -1,1 +1,1 @@
-export { createDispatch, type DispatchDeps } from './dispatch.ts';
+export { createDispatch } from './dispatch.ts';

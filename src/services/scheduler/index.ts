@@ -1,2 +1,1 @@
-export { createScheduling, type SchedulingDeps } from './scheduling.ts';
-export type { SchedulerSettings } from './settings.ts';
+export { createScheduling } from './scheduling.ts';

@@ -16,17 +16,21 @@ import {
 /** Hands the free slots of a ready instance to the waiting calls, oldest first, and offers what is left. */
 export function serve(state: SchedulerState, instance: InstanceState, now: number, cold: boolean): void {
   const version = instance.version;
-  const { concurrency, exclusive } = version.shape;
   let start: 'warm' | 'cold' | 'cold-first' = cold ? 'cold-first' : 'warm';
-  while (instance.inFlight < concurrency && !(exclusive && instance.used)) {
+  while (hasFreeSlot(instance)) {
     const request = version.waiting.shift();
     if (request === undefined) break;
     grant(state, request, instance, now, start);
     if (cold) start = 'cold';
   }
-  if (instance.inFlight >= concurrency || (exclusive && instance.used)) return;
+  if (!hasFreeSlot(instance)) return;
   if (instance.inFlight === 0 && (version.retired || overLimit(version))) end(state, instance, undefined);
   else offer(state, instance, now);
+}
+
+function hasFreeSlot(instance: InstanceState): boolean {
+  const { concurrency, exclusive } = instance.version.shape;
+  return exclusive ? !instance.used : instance.inFlight < concurrency;
 }
 
 function overLimit(version: VersionState): boolean {
@@ -84,7 +88,8 @@ export function pump(state: SchedulerState, freed: InstanceState | undefined, no
   if (freed !== undefined && freed.version.function.limit !== undefined) {
     for (const version of freed.version.function.versions) plan(state, version, now);
   }
-  for (let turns = state.blocked.size; turns > 0 && state.blocked.size > 0; ) {
+  // Ends: every turn takes a version out, or starts an instance that it wanted.
+  while (state.blocked.size > 0) {
     const version = state.blocked.first;
     if (version === undefined) return;
     version.blocked.unlink();

@@ -39,11 +39,6 @@ export class DispatchWorld extends World {
       ...more,
     };
   }
-
-  private parts() {
-    const { pool, dialer, identity, catalog, clock, random, facts, logger } = this;
-    return { pool, dialer, identity, catalog, clock, random, facts, logger };
-  }
 }
 
 export function textOf(payload: Uint8Array | AsyncIterable<Uint8Array>): string {

@@ -9,7 +9,7 @@ import { ACCOUNT, World } from './world.ts';
 const NEVER = new AbortController().signal;
 
 async function schedulingOf(world: World, limits = {}) {
-  const scheduling = createScheduling({ ...world, epoch: 3, limits });
+  const scheduling = createScheduling({ ...world.parts(), epoch: 3, limits });
   await scheduling.start();
   return scheduling;
 }

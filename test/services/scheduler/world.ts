@@ -322,6 +322,12 @@ export class World {
     return new Promise((resolve) => this.clock.after(ms, () => resolve(value)));
   }
 
+  /** What services are made of. */
+  parts() {
+    const { pool, dialer, identity, catalog, clock, random, facts, logger } = this;
+    return { pool, dialer, identity, catalog, clock, random, facts, logger };
+  }
+
   private link(address: InstanceAddress): FakeLink {
     if (this.dialFails !== undefined) throw this.dialFails;
     const id = address.kind === 'frames' ? address.path : address.host;
