@@ -68,7 +68,10 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
     this.alarm = this.lifetime.add(new Alarm(deps.clock, () => this.send({ type: 'tick' })));
   }
 
-  /** Follows pool and catalog, and adopts what runs already. Resolves when everything found has been adopted or removed. */
+  /**
+   * Follows pool and catalog, and adopts what runs already. Resolves when everything found has been adopted or removed; nodes
+   * that cannot be asked now are asked when they are up.
+   */
   async start(): Promise<void> {
     const { pool, catalog } = this.deps;
     this.lifetime.add(pool.onExit((exit) => this.onExit(exit)));
@@ -84,7 +87,9 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
         this.background('follow a change of a function', this.known.changed(account, name)),
       ),
     );
-    await this.adoptAll();
+    await this.adoptAll().catch((error: unknown) => {
+      this.deps.logger.log('warn', 'running instances could not be listed yet', { error: String(error) });
+    });
   }
 
   /** Refuses new calls and resolves when the last lease has come back. */

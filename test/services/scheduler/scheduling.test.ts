@@ -243,6 +243,18 @@ describe('adoption', () => {
     await scheduling.close();
   });
 
+  test('a node that does not answer at the start is asked when it is up', async () => {
+    const world = new World();
+    const spec = world.catalog.put('f');
+    world.pool.list = () => Promise.reject(new Error('nobody there'));
+    const scheduling = await schedulingOf(world);
+    world.pool.list = async () => [{ instanceId: 'c-1', nodeId: 'n', spec, address: { kind: 'frames', path: 'c-1' } }];
+    world.pool.nodeUp({ nodeId: 'n', zone: 'z', cpu: 1, memoryMb: 8_000, memoryUsedMb: 0, instances: 1 });
+    await settle();
+    assert.equal(scheduling.freeSlots(spec.key), 1);
+    await scheduling.close();
+  });
+
   test('a node that comes back is asked for what it holds; known instances are left alone', async () => {
     const world = new World();
     const spec = world.catalog.put('f');
