@@ -75,13 +75,27 @@ export class SandboxRecords {
   }
 }
 
-/** Start time of a process in clock ticks since boot; undefined when there is none with this id. */
-export function processStartTime(pid: number): string | undefined {
+interface ProcessState {
+  /** It has ended and only waits to be collected. */
+  readonly dead: boolean;
+  /** In clock ticks since boot. */
+  readonly startTime: string;
+}
+
+/** What /proc says about a process; undefined when there is none with this id. */
+export function processState(pid: number): ProcessState | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name in parentheses may hold spaces and parentheses of its own.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { dead: fields[0] === 'Z' || fields[0] === 'X', startTime: fields[19] ?? '' };
   } catch {
     return undefined;
   }
+}
+
+/** Start time of a process that lives; undefined when it does not. */
+export function processStartTime(pid: number): string | undefined {
+  const state = processState(pid);
+  return state === undefined || state.dead ? undefined : state.startTime;
 }

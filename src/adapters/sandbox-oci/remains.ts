@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SandboxParts } from './parts.ts';
-import { detach } from './syscalls.ts';
+import { processState, type SandboxRecord } from './record.ts';
+import { detach, reap } from './syscalls.ts';
 
 /** Host folders whose mounts a sandbox sees: below one mount of their own, so that nothing else travels with them. */
 export function mountFolders(folder: string): { readonly shared: string; readonly code: string; readonly opt: string } {
@@ -18,12 +19,20 @@ export async function removeRemains(parts: SandboxParts, id: string): Promise<vo
   const folder = parts.records.folderOf(id);
   if (record?.phase === 'making') killStarter(folder);
   await parts.cgroups.remove(id);
+  if (record !== undefined) collect(record);
   const mounts = mountFolders(folder);
   for (const path of [mounts.code, mounts.opt, mounts.shared]) detach(path);
   if (record?.slot !== undefined) parts.slots.remove(record.slot);
   if (record?.disk !== undefined) await parts.disks.remove(record.disk);
   rmSync(join(parts.stateDir, id), { recursive: true, force: true });
   parts.records.remove(id);
+}
+
+/** A main process that ended while no agent lived may have become our child: nobody else collects it. */
+function collect(record: SandboxRecord): void {
+  if (record.pid === undefined) return;
+  const state = processState(record.pid);
+  if (state?.dead === true && state.startTime === record.startTime) reap(record.pid);
 }
 
 /** Ends a runtime command that is still starting this bundle: it could make processes after we have looked. */

@@ -163,6 +163,16 @@ export function sandboxSuite(name: string, open: () => Promise<SandboxWorld>, sk
       assert.deepEqual([exit, output], [{ reason: 'crash', exitCode: 7 }, 'bye\n']);
     });
 
+    it('tells of processes that end at once, and of commands that do not exist', async () => {
+      const runs = ['/bin/true', '/bin/false', '/no/such/command'].flatMap((command) =>
+        Array.from({ length: 4 }, async () => {
+          const spec = scripted('', { process: { args: [command], env: {}, cwd: '/' } });
+          return (await runToEnd(world.runtime(), spec)).exit.exitCode;
+        }),
+      );
+      assert.deepEqual(await Promise.all(runs), [0, 0, 0, 0, 1, 1, 1, 1, 127, 127, 127, 127]);
+    });
+
     it('delivers much output whole and in order', async () => {
       const script =
         'for (let i = 0; i < 20000; i++) require("node:fs").writeSync(1, String(i).padStart(99, "0") + "\\n")';
