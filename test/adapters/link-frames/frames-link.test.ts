@@ -177,6 +177,29 @@ describe('FramesLink', { timeout: 30_000 }, () => {
     assert.ok(closed);
   });
 
+  it('stops reading from the runtime while nobody reads the result', async () => {
+    const chunk = encodeFrame(FRAME.resultChunk, 1, Buffer.alloc(256 * 1024));
+    const chunks = 80;
+    await using runtime = await PlayedRuntime.start([], (self) => {
+      const head = self.result(1, 'x');
+      head[10] = 1;
+      self.socket?.write(head);
+      for (let n = 0; n < chunks; n++) self.socket?.write(chunk);
+      self.socket?.write(encodeFrame(FRAME.resultChunk, 1, Buffer.alloc(0)));
+    });
+    const link = await runtime.link();
+    const answer = await link.invoke(eventCall('x'));
+    const unsent = (): number => runtime.socket?.writableLength ?? 0;
+    let before = -1;
+    while (before !== unsent()) {
+      before = unsent();
+      for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.ok(unsent() > (chunks / 2) * chunk.length, `${unsent()} bytes wait at the runtime`);
+    assert.equal((await textOf(answer)).length, 1 + chunks * 256 * 1024);
+    link.close();
+  });
+
   it('escapes what could break the header', async () => {
     await using runtime = await PlayedRuntime.start([], (self) => {
       self.socket?.write(self.result(self.frames.at(-1)?.stream ?? 0, ''));

@@ -53,6 +53,18 @@ for (const [name, command] of Object.entries(NODE_COMMANDS)) {
       });
     }
 
+    it('ignores what a function says after it has answered', async () => {
+      const code =
+        'exports.handler = (e, c, cb) => { cb(null, "one"); cb(new Error("two")); throw new Error("three"); };';
+      await using started = await loadedRuntime(command, { 'index.js': code });
+      for (let round = 0; round < 2; round++) {
+        const result = await invokeText(started.link);
+        assert.deepEqual([result.text, result.errorType, result.output], ['one', undefined, '']);
+      }
+      await started.runtime.control();
+      assert.doesNotMatch(started.output(), /two|three/);
+    });
+
     const modules: readonly (readonly [string, Files, string])[] = [
       ['.mjs', { 'index.mjs': 'export const handler = async () => import.meta.url.slice(-9);' }, 'index.handler'],
       ['.cjs', { 'index.cjs': 'exports.handler = async () => "index.cjs";' }, 'index.handler'],
