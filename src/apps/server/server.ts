@@ -98,7 +98,7 @@ export async function startServer(
     region,
   });
 
-  scheduling.start();
+  await scheduling.start(); // first adopts what runs: a call that came earlier would start instances beside them
   dispatch.start();
   const doors = await openDoors(settings, {
     installation,
@@ -123,8 +123,12 @@ export async function startServer(
     apiPort: doors.apiPort,
     objectsPort: doors.objectsPort,
     async drain(graceMs) {
+      // from the outside in: nothing new, then what runs finishes, then its leases go back
       await events.stop();
-      await Promise.all([doors.drain(graceMs), dispatch.drain()]);
+      await doors.drain(graceMs);
+      await dispatch.drain();
+      await scheduling.drain();
+      await dispatch.close();
       await scheduling.close();
       await pool.close();
       close();
