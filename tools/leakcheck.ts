@@ -14,7 +14,7 @@ import { promisify } from 'node:util';
 export interface LeakScope {
   /** Only what lies in this folder or names it; undefined: of every installation. */
   readonly runDir?: string;
-  /** Only kernel objects with this installation tag; undefined: of every installation. */
+  /** Only kernel objects with this installation tag; undefined: the tag noted in runDir, without runDir all. */
   readonly tag?: string;
   /** The kernel takes network namespaces down in the background: how long to wait for it, milliseconds. Default 5000. */
   readonly patienceMs?: number;
@@ -25,12 +25,22 @@ const LOOK_AGAIN_MS = 20;
 
 /** One line per leftover; empty when nothing is left within the patience. */
 export async function findLeaks(scope: LeakScope = {}): Promise<readonly string[]> {
+  const tag = scope.tag ?? tagNotedIn(scope.runDir);
+  const narrowed = tag === undefined ? scope : { ...scope, tag };
   const deadline = performance.now() + (scope.patienceMs ?? DEFAULT_PATIENCE_MS);
   for (;;) {
-    const leaks = await look(scope);
+    const leaks = await look(narrowed);
     if (leaks.length === 0 || performance.now() > deadline) return leaks;
     await sleep(LOOK_AGAIN_MS);
   }
+}
+
+/** No installation has this tag: stands for one whose run folder no longer says which it was. */
+const NO_TAG = 'none';
+
+function tagNotedIn(runDir: string | undefined): string | undefined {
+  if (runDir === undefined) return undefined;
+  return /"tag":"([0-9a-f]{6})"/.exec(read(join(runDir, 'network.json')))?.[1] ?? NO_TAG;
 }
 
 async function look(scope: LeakScope): Promise<string[]> {

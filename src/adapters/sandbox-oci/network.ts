@@ -60,7 +60,7 @@ export class Network {
       const network = new Network(options, subnet);
       await network.loadRules();
       if (!bridgeExists || remembered === undefined) await network.makeBridge();
-      writeFileSync(join(options.runDir, 'network.json'), JSON.stringify(subnet));
+      writeFileSync(join(options.runDir, 'network.json'), JSON.stringify({ ...subnet, tag: options.tag }));
       return network;
     } finally {
       closeSync(lock);

@@ -61,8 +61,18 @@ export class OciSandbox implements SandboxHandle {
       return;
     }
     this.watch = watch;
-    // Its output ends when its last process does: the quickest hint for one that is not our child.
-    void output.ended.then(() => watch.check());
+    void output.ended.then(() => this.expectEnd());
+  }
+
+  /**
+   * Its output ends when its last process does: the quickest hint for one that is not our child. A process lets go of its
+   * files a moment before it is dead, so the first look may come too early.
+   */
+  private async expectEnd(): Promise<void> {
+    for (const pause of [0, 1, 2, 4, 8, 16]) {
+      if (pause > 0) await delay(this.parts.clock, pause);
+      this.watch.check();
+    }
   }
 
   /** `output` must already read from the sandbox's FIFO. `onGone` runs when everything was removed. */
