@@ -54,6 +54,9 @@ if [ -n "$missing" ]; then
   fi
 fi
 
+# -- Python's part of the runtimes, compiled once: inside a sandbox the folder is read-only, and every start would do it again
+[ ! -x /usr/bin/python3 ] || /usr/bin/python3 -m compileall -q runtimes/python
+
 # -- compiled code, again whenever a source is newer
 if [ ! -e dist/.built ] || [ -n "$(find src tsconfig.json tsconfig.build.json -newer dist/.built -print -quit)" ]; then
   say "building"
