@@ -31,7 +31,9 @@ interface Template {
 
 export interface DiskOptions {
   /** A folder on a real disk: images are sparse files there. */
-  readonly folder: string;
+  readonly imageFolder: string;
+  /** Where they are mounted: sandboxes must be able to pass to here. */
+  readonly mountFolder: string;
   /** `image`: ext4 through a loop device. `memory`: tmpfs, which counts against the function's memory. */
   readonly kind: 'image' | 'memory';
   readonly depth: number;
@@ -52,11 +54,16 @@ export class DiskImages {
 
   constructor(options: DiskOptions) {
     this.options = options;
-    mkdirSync(options.folder, { recursive: true, mode: 0o711 });
+    mkdirSync(options.imageFolder, { recursive: true, mode: 0o711 });
+    mkdirSync(options.mountFolder, { recursive: true, mode: 0o711 });
   }
 
-  pathOf(name: string): string {
-    return join(this.options.folder, name);
+  private mountPoint(name: string): string {
+    return join(this.options.mountFolder, name);
+  }
+
+  private image(name: string): string {
+    return join(this.options.imageFolder, `${name}.img`);
   }
 
   /** A mounted, empty /tmp of `mb` MB. */
@@ -77,14 +84,14 @@ export class DiskImages {
   private async make(mb: number): Promise<Disk> {
     const name = this.options.newName();
     this.own.add(name);
-    const path = this.pathOf(name);
+    const path = this.mountPoint(name);
     mkdirSync(path);
     try {
       if (this.options.kind === 'memory') {
         mount('tmpfs', path, 'tmpfs', MS.nosuid | MS.nodev, `size=${mb}m,mode=1777`);
       } else {
-        await this.writeImage(`${path}.img`, await this.template(mb));
-        mountImage(`${path}.img`, path);
+        await this.writeImage(this.image(name), await this.template(mb));
+        mountImage(this.image(name), path);
       }
       return { name, path };
     } catch (error) {
@@ -116,8 +123,8 @@ export class DiskImages {
   private async format(mb: number): Promise<Template> {
     const name = this.options.newName();
     this.own.add(name);
-    const path = this.pathOf(name);
-    const file = `${path}.img`;
+    const path = this.mountPoint(name);
+    const file = this.image(name);
     mkdirSync(path);
     try {
       const handle = await open(file, 'wx', 0o600);
@@ -138,9 +145,9 @@ export class DiskImages {
 
   /** Unmounts and deletes; idempotent. */
   async remove(name: string): Promise<void> {
-    const path = this.pathOf(name);
+    const path = this.mountPoint(name);
     // Deleted first: an image without a name is not written back for nothing if its file system is still dirty.
-    rmSync(`${path}.img`, { force: true });
+    rmSync(this.image(name), { force: true });
     await detachInBackground(path);
     if (existsSync(path)) rmdirSync(path);
     this.own.delete(name);
@@ -148,7 +155,8 @@ export class DiskImages {
 
   /** Removes what an earlier process made and no sandbox (`used`) has. */
   async removeStrays(used: ReadonlySet<string>): Promise<void> {
-    const names = new Set(readdirSync(this.options.folder).map((entry) => entry.replace(/\.img$/, '')));
+    const entries = [...readdirSync(this.options.imageFolder), ...readdirSync(this.options.mountFolder)];
+    const names = new Set(entries.map((entry) => entry.replace(/\.img$/, '')));
     for (const name of names) if (!this.own.has(name) && !used.has(name)) await this.remove(name);
   }
 
@@ -173,8 +181,10 @@ function readTemplate(file: string): Template {
 }
 
 /** Why loop-mounted images do not work here; undefined when they do. Leaves nothing behind. */
-export async function imagesRefused(folder: string, newName: () => string): Promise<string | undefined> {
-  const images = new DiskImages({ folder, kind: 'image', depth: 0, newName, onRefillError: () => undefined });
+export async function imagesRefused(
+  options: Pick<DiskOptions, 'imageFolder' | 'mountFolder' | 'newName'>,
+): Promise<string | undefined> {
+  const images = new DiskImages({ ...options, kind: 'image', depth: 0, onRefillError: () => undefined });
   try {
     const disk = await images.take(16);
     await images.remove(disk.name);

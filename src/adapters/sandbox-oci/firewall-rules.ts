@@ -10,7 +10,7 @@ export interface FirewallInput {
   readonly gateway: string;
   /** Ports of the platform that instances may call at the gateway address. */
   readonly platformPorts: readonly number[];
-  /** Where the platform really listens: calls to the gateway are redirected there; the gateway itself: no redirection. */
+  /** Where the platform really listens (see `redirectTarget`); the gateway itself: no redirection. */
   readonly platformHost: string;
   /** The host's name server, offered to instances with internet access at the gateway's port 53. */
   readonly resolver: string | undefined;
@@ -30,6 +30,16 @@ const FORBIDDEN = [
   ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12'],
   ...['192.0.0.0/24', '192.168.0.0/16', '198.18.0.0/15', '224.0.0.0/4', '240.0.0.0/4'],
 ].join(', ');
+
+const IPV4 = /^(\d{1,3}\.){3}\d{1,3}$/;
+
+/** The IPv4 address that serves calls to the gateway, for a platform that listens on `host`. Throws when there is none. */
+export function redirectTarget(host: string, gateway: string): string {
+  if (host === '0.0.0.0' || host === '::') return gateway;
+  if (host === 'localhost') return '127.0.0.1';
+  if (IPV4.test(host)) return host;
+  throw new Error(`sandboxes speak IPv4 and cannot reach the platform at ${host}: listen on 127.0.0.1 or 0.0.0.0`);
+}
 
 function ports(input: FirewallInput): string {
   return [...new Set(input.platformPorts)].sort((a, b) => a - b).join(', ');

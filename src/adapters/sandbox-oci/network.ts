@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../core/base/clock.ts';
 import { mustRun, runCommand } from './command.ts';
 import { delay } from './delay.ts';
-import { firewallRemoval, firewallRules } from './firewall-rules.ts';
+import { firewallRemoval, firewallRules, redirectTarget } from './firewall-rules.ts';
 import { chooseSubnet, parseRange, type Range, type Subnet } from './subnets.ts';
 import { tryLock } from './syscalls.ts';
 
@@ -94,7 +94,7 @@ export class Network {
         subnet: this.subnet.cidr,
         gateway: this.subnet.gateway,
         platformPorts: this.ports,
-        platformHost: this.options.platformHost ?? '127.0.0.1',
+        platformHost: redirectTarget(this.options.platformHost ?? '127.0.0.1', this.subnet.gateway),
         resolver: hostResolvers()[0],
       }),
     );

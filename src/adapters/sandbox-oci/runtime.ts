@@ -33,7 +33,10 @@ export interface OciRuntimeOptions {
   readonly idBase: number;
   /** TCP ports of the platform that sandboxes may call at `gateway`. */
   readonly platformPorts: readonly number[];
-  /** Where the platform listens on these ports; calls to the gateway are redirected there. Default 127.0.0.1. */
+  /**
+   * Where the platform listens on these ports: an IPv4 address, `localhost`, or a wildcard. Calls to the gateway are
+   * redirected there. Default 127.0.0.1.
+   */
   readonly platformHost?: string;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -118,17 +121,18 @@ async function openDisks(
   depth: number,
   onRefillError: (error: unknown) => void,
 ): Promise<DiskImages> {
-  const folder = options.diskDir ?? join(options.runDir, 'd');
+  const mountFolder = join(options.runDir, 'd');
+  const imageFolder = options.diskDir ?? mountFolder;
   let count = 0;
   const newName = (): string => `${process.pid}-${Math.floor(options.clock.now()).toString(36)}-${count++}`;
-  const refused = await imagesRefused(folder, newName);
+  const refused = await imagesRefused({ imageFolder, mountFolder, newName });
   if (refused !== undefined) {
     options.logger.log('warn', 'private /tmp folders are kept in memory: they count against function memory', {
       reason: refused,
     });
   }
   const kind = refused === undefined ? 'image' : 'memory';
-  return new DiskImages({ folder, kind, depth, newName, onRefillError });
+  return new DiskImages({ imageFolder, mountFolder, kind, depth, newName, onRefillError });
 }
 
 /** The hard limit of this process, which is all a child can get, up to what a function may need. */

@@ -101,7 +101,11 @@ async function tryTier(
       const found = await firstWorking(names, { runDir, cgroups, skeletons, seccomp, idBase: options.idBase });
       if (found.command === undefined) return `${found.refused.join('; ')} (${remedy})`;
       let count = 0;
-      const noImages = await imagesRefused(join(runDir, 'd'), () => `probe-${count++}`);
+      const noImages = await imagesRefused({
+        imageFolder: join(runDir, 'd'),
+        mountFolder: join(runDir, 'd'),
+        newName: () => `probe-${count++}`,
+      });
       const tmp =
         noImages === undefined
           ? '/tmp on a disk image'

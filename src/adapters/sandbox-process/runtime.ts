@@ -120,7 +120,7 @@ export class ProcessRuntime implements SandboxRuntime {
         const pid = child.pid ?? 0;
         const running: RunningRecord = { ...record, pid, startTime: startTimeOf(pid) ?? '' };
         this.parts.records.write(running);
-        const sandbox = new ProcessSandbox(this.parts, running);
+        const sandbox = new ProcessSandbox(this.parts, running, true);
         child.once('exit', (code, signal) =>
           sandbox.childExited(code, signal === null ? 0 : osConstants.signals[signal]),
         );
@@ -133,7 +133,7 @@ export class ProcessRuntime implements SandboxRuntime {
     for (const id of this.parts.records.ids()) {
       if (this.live.has(id)) continue;
       const record = this.parts.records.read(id);
-      if (record !== undefined && isRunning(record)) this.live.set(id, new ProcessSandbox(this.parts, record));
+      if (record !== undefined && isRunning(record)) this.live.set(id, new ProcessSandbox(this.parts, record, false));
       else this.removeRemains(id);
     }
     return Promise.resolve([...this.live.values()]);

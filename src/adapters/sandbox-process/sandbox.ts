@@ -28,6 +28,7 @@ export class ProcessSandbox implements SandboxHandle {
   readonly host: string | undefined;
   readonly exited: Promise<SandboxExit>;
   private readonly parts: ProcessParts;
+  private readonly isChild: boolean;
   private readonly pipe: Socket;
   private readonly pipeEnded: Promise<void>;
   private readonly end = Promise.withResolvers<SandboxExit>();
@@ -38,9 +39,13 @@ export class ProcessSandbox implements SandboxHandle {
   private requested: ExitReason | undefined;
   private over = false;
 
-  /** The FIFO must have a writer already. */
-  constructor(parts: ProcessParts, record: RunningRecord) {
+  /**
+   * The FIFO must have a writer already. `isChild`: this process started it, and will say how it ended by `childExited`;
+   * the end of any other is looked for.
+   */
+  constructor(parts: ProcessParts, record: RunningRecord, isChild: boolean) {
     this.parts = parts;
+    this.isChild = isChild;
     this.record = record;
     this.id = record.id;
     this.pid = record.pid;
@@ -111,13 +116,10 @@ export class ProcessSandbox implements SandboxHandle {
   }
 
   private look(): void {
-    if (!this.over && startTimeOf(this.pid) !== this.record.startTime) void this.settle(undefined);
+    if (!this.isChild && !this.over && startTimeOf(this.pid) !== this.record.startTime) void this.settle(undefined);
   }
 
   private async settle(code: number | undefined): Promise<void> {
-    if (this.over) return;
-    // A child's exit code arrives as an event right after its end can be seen: give it the first word.
-    if (code === undefined) await new Promise((resolve) => setImmediate(resolve));
     if (this.over) return;
     this.over = true;
     clearInterval(this.sweep);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type BundleInput, ociConfig } from '../../../src/adapters/sandbox-oci/bundle.ts';
-import { firewallRules } from '../../../src/adapters/sandbox-oci/firewall-rules.ts';
+import { firewallRules, redirectTarget } from '../../../src/adapters/sandbox-oci/firewall-rules.ts';
 import { resolvConf } from '../../../src/adapters/sandbox-oci/name-service.ts';
 import { type SeccompProfile, seccompProfile } from '../../../src/adapters/sandbox-oci/seccomp-profile.ts';
 
@@ -127,6 +127,15 @@ describe('firewall rules', () => {
   it('redirects platform ports only when the platform listens elsewhere', () => {
     assert.match(firewallRules(input), /tcp dport \{ 80, 9000 \} dnat ip to 127\.0\.0\.1/);
     assert.doesNotMatch(firewallRules({ ...input, platformHost: '10.1.16.1' }), /dnat/);
+  });
+
+  it('knows where a platform is reached that listens on a name or on everything', () => {
+    const hosts = ['0.0.0.0', '::', 'localhost', '127.0.0.1', '192.0.2.7'];
+    assert.deepEqual(
+      hosts.map((host) => redirectTarget(host, '10.1.16.1')),
+      ['10.1.16.1', '10.1.16.1', '127.0.0.1', '127.0.0.1', '192.0.2.7'],
+    );
+    assert.throws(() => redirectTarget('::1', '10.1.16.1'), /speak IPv4/);
   });
 
   it('has no rule for ports or names when there are none', () => {
