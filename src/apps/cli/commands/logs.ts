@@ -1,0 +1,78 @@
+import type { Fact } from '../../../core/domain/fact.ts';
+import { fcPath, opsPath } from '../api/fc-client.ts';
+import type { Context } from '../context.ts';
+import { EXIT, usage } from '../failure.ts';
+import { durationText, parseDuration } from '../terminal/text.ts';
+
+export interface LogsOptions {
+  readonly follow?: boolean;
+  readonly requestId?: string;
+  readonly since?: string;
+  readonly limit?: number;
+}
+
+/** `tidemill logs`: what a function wrote and what happened to it, oldest first. */
+export async function logs(context: Context, name: string, options: LogsOptions): Promise<number> {
+  const { follow = false, requestId, limit } = options;
+  // Facts outlive their function, so an unknown name would only show an empty log.
+  if (follow) await context.client.call('GetFunction', 'GET', fcPath`/functions/${name}`);
+  const end = new AbortController();
+  if (follow) for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => end.abort());
+  const facts = context.client.lines<Fact>('ReadLogs', opsPath`/functions/${name}/logs`, {
+    query: {
+      follow: follow ? 'true' : undefined,
+      requestId,
+      since: sinceOf(options.since),
+      limit: limit === undefined ? undefined : String(limit),
+    },
+    signal: end.signal,
+  });
+  let count = 0;
+  for await (const fact of facts) {
+    count++;
+    context.output.item(fact, () => factLine(fact));
+  }
+  if (count === 0 && !follow) context.output.note(`there are no log lines of ${name} for this`);
+  return EXIT.ok;
+}
+
+function sinceOf(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const ago = parseDuration(text);
+  if (ago !== undefined) return String(Math.round(Date.now() - ago));
+  const time = Date.parse(text);
+  if (!Number.isNaN(time)) return String(time);
+  throw usage(`--since ${text} is no time`, 'Write how long ago (30s, 10m, 2h, 1d) or an ISO 8601 time.');
+}
+
+/** One fact for people; output lines carry the last part of their request id so that calls can be told apart. */
+export function factLine(fact: Fact): string {
+  const at = new Date(fact.at).toISOString().slice(11, 23);
+  const line = (id: string, text: string): string => `${at}  ${id.slice(-12).padEnd(12)}  ${text}`;
+  switch (fact.type) {
+    case 'output-written':
+      return fact.text
+        .split('\n')
+        .map((text) => line(fact.requestId, text))
+        .join('\n');
+    case 'invocation-settled': {
+      const outcome = fact.errorType === undefined ? 'done' : `FAILED ${fact.errorType}: ${fact.errorMessage ?? ''}`;
+      const cold = fact.timings.cold ? ', cold start' : '';
+      return line(
+        fact.requestId,
+        `-- ${outcome} (${durationText(fact.durationMs)}, ${Math.round(fact.maxMemoryMb)} MB${cold})`,
+      );
+    }
+    case 'event-accepted':
+      return line(fact.requestId, '-- event accepted');
+    case 'event-ended':
+      return line(
+        fact.requestId,
+        `-- event ${fact.state} after ${fact.attempts} attempts${fact.message === '' ? '' : `: ${fact.message}`}`,
+      );
+    case 'instance-started':
+      return line(fact.instanceId, `-- instance started from ${fact.from} in ${durationText(fact.startMs)}`);
+    case 'instance-gone':
+      return line(fact.instanceId, `-- instance gone: ${fact.reason}`);
+  }
+}
