@@ -141,9 +141,9 @@ export function sandboxSuite(name: string, open: () => Promise<SandboxWorld>, sk
       world = await open();
     });
     after(async () => {
+      await rm(folder, { recursive: true, force: true });
       await world.close();
       assert.deepEqual(await world.leaks(), []);
-      await rm(folder, { recursive: true, force: true });
     });
 
     it('gives the process exactly its own environment', async () => {
