@@ -9,7 +9,7 @@ test('the page lists exactly the codes of the table, with culprit, status and re
   const found: Record<string, unknown> = {};
   for (const culprit of ['caller', 'function', 'limit', 'platform']) {
     for (const [code, status, remedy] of rows(section(text, `## Codes: ${culprit}`)).slice(2)) {
-      const name = named(code) ?? '';
+      const name = named(code);
       assert.ok(!Object.hasOwn(found, name), `${name} is listed twice`);
       found[name] = { culprit, status: Number(status), remedy };
     }

@@ -59,8 +59,8 @@ test('ARCHITECTURE names every adapter and every port, and no other', () => {
   assert.deepEqual([...new Set(codes)].toSorted(), [...new Set([...adapters, ...ports])].toSorted());
   const table = rows(text).slice(2);
   for (const [port, , used = ''] of table) {
-    assert.ok(ports.includes(named(port) ?? ''), `${port} is no port`);
-    for (const [, name = ''] of used.matchAll(/`([^`]+)`/g)) assert.ok(adapters.includes(name), `${name}`);
+    assert.ok(ports.includes(named(port)), `${port} is no port`);
+    for (const [, name = ''] of used.matchAll(/`([^`]+)`/g)) assert.ok(adapters.includes(name), name);
   }
 });
 

@@ -30,7 +30,7 @@ export function section(text: string, heading: string): string {
   return lines.slice(start, end === -1 ? undefined : end).join('\n');
 }
 
-/** What a cell names in code marks; undefined when it names nothing. */
-export function named(cell: string | undefined): string | undefined {
-  return /`([^`]+)`/.exec(cell ?? '')?.[1];
+/** What a cell names in code marks; empty when it names nothing. */
+export function named(cell: string | undefined): string {
+  return /`([^`]+)`/.exec(cell ?? '')?.[1] ?? '';
 }

@@ -6,7 +6,7 @@ import { named, page, rows, section } from './pages.ts';
 const text = page('docs/reference/runtimes.md');
 
 test('the page lists exactly the runtime ids, those that run and those that are refused', () => {
-  const idsOf = (heading: string): (string | undefined)[] =>
+  const idsOf = (heading: string): string[] =>
     rows(section(text, heading))
       .slice(2)
       .map(([id]) => named(id))
