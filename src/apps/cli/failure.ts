@@ -12,6 +12,8 @@ export interface FailureDetails {
   /** What to do; left out where the message says it already. */
   readonly remedy?: string;
   readonly requestId?: string;
+  /** More lines for people, after the message; programs read `details`. */
+  readonly explanation?: string;
   /** Anything more that a program reading `--json` can use. */
   readonly details?: unknown;
 }
@@ -24,6 +26,7 @@ export class Failure extends Error {
   readonly culprit: Culprit;
   readonly remedy: string | undefined;
   readonly requestId: string | undefined;
+  readonly explanation: string | undefined;
   readonly details: unknown;
 
   constructor(exit: FailureExit, message: string, about: FailureDetails) {
@@ -33,6 +36,7 @@ export class Failure extends Error {
     this.culprit = about.culprit;
     this.remedy = about.remedy;
     this.requestId = about.requestId;
+    this.explanation = about.explanation;
     this.details = about.details;
   }
 
@@ -67,7 +71,9 @@ const WHO: Readonly<Record<Culprit, string>> = {
 /** Several lines for people: what happened, who has to act, what to do, under which id the platform knows it. */
 export function describe(failure: Failure): string {
   const lines = [`tidemill: ${failure.message}`];
-  if (failure.code !== 'Usage') lines.push(`  at fault: ${WHO[failure.culprit]} (${failure.code})`);
+  if (failure.explanation !== undefined) lines.push(failure.explanation);
+  if (failure.code !== 'Usage' && failure.exit !== EXIT.unreachable)
+    lines.push(`  at fault: ${WHO[failure.culprit]} (${failure.code})`);
   if (failure.remedy !== undefined) lines.push(`  to do:    ${failure.remedy}`);
   if (failure.requestId !== undefined) lines.push(`  request:  ${failure.requestId}`);
   return `${lines.join('\n')}\n`;

@@ -51,7 +51,7 @@ export function factLine(fact: Fact): string {
   const line = (id: string, text: string): string => `${at}  ${id.slice(-12).padEnd(12)}  ${text}`;
   switch (fact.type) {
     case 'output-written':
-      return fact.text
+      return withoutOwnStamp(fact.text, fact.requestId)
         .split('\n')
         .map((text) => line(fact.requestId, text))
         .join('\n');
@@ -75,4 +75,10 @@ export function factLine(fact: Fact): string {
     case 'instance-gone':
       return line(fact.instanceId, `-- instance gone: ${fact.reason}`);
   }
+}
+
+/** Loggers of the runtimes write time and request id themselves: once a line is enough. */
+function withoutOwnStamp(text: string, requestId: string): string {
+  const stamp = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?Z? (\S+) /gm;
+  return text.replace(stamp, (all, id: string) => (id === requestId ? '' : all));
 }

@@ -22,6 +22,10 @@ const DEFAULT_HTTP: TriggerPlan = {
   },
 };
 
+function filesText(count: number): string {
+  return count === 1 ? '1 file' : `${count} files`;
+}
+
 /** One function on its way to the platform: create or update, then what belongs to it, then one instance to see that it loads. */
 export class Deployment {
   private readonly client: FcClient;
@@ -89,7 +93,7 @@ export class Deployment {
     const { functionName: name, code } = this.plan;
     if (code === undefined) throw new Error('nothing to pack');
     this.code = await readCode(code, say);
-    return `Packed ${name} (${this.code?.files} files, ${bytesText(this.code?.bytes.length ?? 0)})`;
+    return `Packed ${name} (${filesText(this.code?.files ?? 0)}, ${bytesText(this.code?.bytes.length ?? 0)})`;
   }
 
   private async upsert(): Promise<string> {

@@ -12,16 +12,18 @@ export async function awaitLoaded(client: FcClient, name: string, qualifier?: st
     query: { qualifier },
   });
   if (answer.ok) return { startMs: performance.now() - since };
-  const lines = [`${name} is deployed, but cannot start: ${answer.message ?? answer.kind ?? 'unknown reason'}`];
+  const message = `${name} is deployed, but cannot start: ${answer.message ?? answer.kind ?? 'unknown reason'}`;
+  const lines: string[] = [];
   if (answer.error !== undefined)
     lines.push(indented(typeof answer.error === 'string' ? answer.error : JSON.stringify(answer.error, null, 2)));
   const log = answer.startLog?.trim() ?? '';
   if (log !== '') lines.push('Its start log:', indented(log));
-  throw new Failure(EXIT.failed, lines.join('\n'), {
+  throw new Failure(EXIT.failed, message, {
     code: 'LoadError',
     culprit: 'function',
     remedy: 'Correct the code and deploy again; calls fail until then.',
     details: answer,
+    ...(lines.length === 0 ? {} : { explanation: lines.join('\n') }),
   });
 }
 
