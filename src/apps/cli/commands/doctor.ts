@@ -79,9 +79,10 @@ const FOLDERS = [
   ...new Set([...(process.env.PATH ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin']),
 ];
 
-/** Where a program is, as a shell would find it, or in the folders of system programs. */
+/** Where a program is, as a shell would find it, or in the folders of system programs; an absolute path stands for itself. */
 export function whereIs(name: string): string | undefined {
-  return FOLDERS.filter((folder) => folder.startsWith('/'))
+  return (name.startsWith('/') ? ['/'] : FOLDERS)
+    .filter((folder) => folder.startsWith('/'))
     .map((folder) => join(folder, name))
     .find((path) => {
       try {
@@ -101,7 +102,7 @@ const PROGRAMS: readonly (readonly [string, string, string])[] = [
   ['ip', 'networks of sandboxes', 'iproute2'],
   ['nft', 'firewall of sandboxes', 'nftables'],
   ['mkfs.ext4', '/tmp of the configured size', 'e2fsprogs'],
-  ['python3', 'python runtimes', 'python3'],
+  ['/usr/bin/python3', 'python runtimes', 'python3'],
   ['ffmpeg', 'examples/video-transcode', 'ffmpeg'],
 ];
 

@@ -49,7 +49,7 @@ const NOT_FIELDS = new Set([
   'annotations',
 ]);
 /** With `auto`, the vendor's tool makes cloud resources; here the platform's default is what there is. */
-const AUTO: Fields = {
+const AUTO: Readonly<Record<string, string>> = {
   logConfig: "logs always go to the platform's own log",
   vpcConfig: 'instances have a network of their own',
   nasConfig: 'there is no network file system',
@@ -71,7 +71,7 @@ export function functionPlan(props: Fields, folder: string, home: Home): Functio
   for (const [name, value] of Object.entries(props)) {
     if (NOT_FIELDS.has(name) || value === undefined || value === null) continue;
     if (value === 'auto' && AUTO[name] !== undefined)
-      notes.push(`${name}: auto is the platform's default: ${String(AUTO[name])}`);
+      notes.push(`${name}: auto is the platform's default: ${AUTO[name]}`);
     else config[name] = value;
   }
   for (const [name, value] of Object.entries(DEFAULTS)) config[name] ??= value;
@@ -209,7 +209,7 @@ function annotationHeaders(annotations: unknown): Readonly<Record<string, string
 
 function tag(value: unknown, index: number): { key: string; value: string } {
   const { key, value: content, Key, Value } = fields(value, `tags[${index}]`);
-  return { key: text(key ?? Key, `tags[${index}].key`), value: String(content ?? Value ?? '') };
+  return { key: text(key ?? Key, `tags[${index}].key`), value: plain(content ?? Value ?? '', `tags[${index}].value`) };
 }
 
 function fields(value: unknown, name: string): Fields {
@@ -221,6 +221,13 @@ function list(value: unknown, name: string): readonly unknown[] {
   if (value === undefined || value === null) return [];
   if (Array.isArray(value)) return value;
   throw usage(`${name} must be a list`);
+}
+
+/** Texts, also empty ones, and what YAML reads as a number or boolean. */
+function plain(value: unknown, name: string): string {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  throw usage(`${name} is not a text`);
 }
 
 function text(value: unknown, name: string): string {

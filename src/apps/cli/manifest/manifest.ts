@@ -65,9 +65,9 @@ function load(path: string, above: readonly string[]): Fields {
   if (problem !== undefined) throw usage(`${path} is not valid YAML: ${problem.message}`);
   const content = fields(document.toJS(), 'the file', path);
   if (content.extend === undefined) return content;
-  if (typeof content.extend !== 'string') throw usage(`extend in ${path} must be the path of a file`);
   const { extend, ...rest } = content;
-  return fields(merge(load(resolve(dirname(path), extend as string), [...above, path]), rest), 'the file', path);
+  if (typeof extend !== 'string') throw usage(`extend in ${path} must be the path of a file`);
+  return fields(merge(load(resolve(dirname(path), extend), [...above, path]), rest), 'the file', path);
 }
 
 function readResource(name: string, value: unknown, templates: Fields, path: string): Resource {

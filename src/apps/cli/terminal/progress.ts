@@ -21,7 +21,7 @@ export async function runSteps(output: Output, steps: readonly Step[]): Promise<
   const { Listr, ListrLogger, ProcessOutput } = await import('listr2');
   const logger = new ListrLogger({ processOutput: new ProcessOutput(process.stderr, process.stderr) });
   // A terminal that does not tell its width gets plain lines.
-  const live = process.stderr.isTTY === true && process.stderr.columns >= 40 && process.env.TERM !== 'dumb';
+  const live = process.stderr.isTTY && process.stderr.columns >= 40 && process.env.TERM !== 'dumb';
   const list = new Listr(
     steps.map((step) => ({
       title: step.title,
