@@ -45,7 +45,7 @@ export async function deployEcho(client: Client, wanted: BenchFunction): Promise
     environmentVariables: wanted.environment ?? {},
     code: { zipFile: Buffer.concat(chunks).toString('base64') },
   };
-  await client.createFunction(new CreateFunctionRequest({ body } as unknown as Record<string, never>));
+  await client.createFunction(new CreateFunctionRequest({ body }));
 }
 
 /** Calls once through the SDK. */

@@ -19,7 +19,10 @@ if (Number.parseInt(process.versions.node, 10) >= 24 && process.env.NODE_EXTRA_C
   const env = { ...process.env };
   delete env.NODE_EXTRA_CA_CERTS;
   const { spawn } = await import('node:child_process');
-  const child = spawn(nodeForUs(), [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit', env });
+  const child = spawn(nodeForUs(), [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    env,
+  });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {
     console.error(`tidemill: cannot start ${error.path}: ${error.message}`);

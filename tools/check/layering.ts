@@ -28,7 +28,7 @@ const CORE = ['src/core/'];
 function ruleFor(path: string): Rule | undefined {
   const parts = path.split('/');
   const self = `${parts.slice(0, 3).join('/')}/`;
-  if (/\.suite\.ts$/.test(path)) return { ours: CORE, builtins: 'all', packages: true };
+  if (parts[0] === 'src' && path.endsWith('.suite.ts')) return { ours: CORE, builtins: 'all', packages: true };
   if (parts[0] === 'src' && parts[1] === 'core') {
     const below: Record<string, readonly string[]> = {
       base: ['src/core/base/'],

@@ -11,7 +11,7 @@ let failed = false;
 for (const gate of GATES) {
   if (wanted.length > 0 && !wanted.includes(gate.name)) continue;
   const { looked, findings } = await gate.run(root);
-  if (looked === 0) findings.length === 0 && console.error(`${gate.name}: looked at no file, so it holds nothing`);
+  if (looked === 0) console.error(`${gate.name}: looked at no file, so it holds nothing`);
   const bad = findings.length > 0 || looked === 0;
   failed ||= bad;
   console.log(`${bad ? 'FAIL' : 'ok  '} ${gate.name} (${looked} files)`);

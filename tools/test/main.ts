@@ -19,7 +19,7 @@ function filesOf(pattern: string): string[] {
 async function phase(name: string, files: readonly string[], concurrency: number): Promise<void> {
   if (files.length === 0) return;
   console.log(`\n== ${name}: ${files.length} files`);
-  const stream = run({ files: [...files], concurrency, timeout: 600_000 });
+  const stream = run({ files: [...files], concurrency, timeout: 240_000 });
   stream.on('test:summary', ({ file, counts }) => {
     if (file !== undefined) return; // of one file; the last summary holds all
     totals.passed += counts.passed;

@@ -75,7 +75,7 @@ export function bytesOfIPv6(address: string): Uint8Array {
   const groups = (text: string): number[] => (text === '' ? [] : text.split(':').flatMap(groupBytes));
   const first = groups(head);
   const last = tail === undefined ? [] : groups(tail);
-  return Uint8Array.from([...first, ...new Array<number>(16 - first.length - last.length).fill(0), ...last]);
+  return Uint8Array.from([...first, ...Array.from({ length: 16 - first.length - last.length }, () => 0), ...last]);
 }
 
 function groupBytes(group: string): number[] {

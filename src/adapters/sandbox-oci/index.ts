@@ -1,2 +1,2 @@
-export { createOciRuntime, installationTag, type OciRuntime, type OciRuntimeOptions } from './runtime.ts';
+export { createOciRuntime, installationTag } from './runtime.ts';
 export { reportTiers } from './tiers.ts';

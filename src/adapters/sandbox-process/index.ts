@@ -1,1 +1,1 @@
-export { createProcessRuntime, type ProcessRuntime, type ProcessRuntimeOptions } from './runtime.ts';
+export { createProcessRuntime } from './runtime.ts';

@@ -1,5 +1,3 @@
-export type InstanceState = 'starting' | 'ready' | 'draining' | 'gone';
-
 /** Why an instance is no more. `oom`: it allocated past its memory. `crash`: its process ended by itself. */
 export type ExitReason = 'stopped' | 'oom' | 'crash' | 'timeout' | 'killed';
 

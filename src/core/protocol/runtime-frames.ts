@@ -126,6 +126,11 @@ export interface Initialized {
   readonly ms: number;
 }
 
+/**
+ * The JSON head of an INVOKE frame. Links write it by hand, field by field: this is what they and the runtimes must agree on.
+ *
+ * @public
+ */
 export interface InvokeHeader {
   /** Request id. */
   readonly r: string;

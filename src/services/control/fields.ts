@@ -136,7 +136,7 @@ export class FieldReader {
 
 function checkString(name: string, value: unknown, rule: StringRule): string {
   if (typeof value !== 'string') throw invalid(name, `must be a string, not ${shown(value)}`);
-  const length = [...value].length;
+  const length = Array.from(value).length; // characters, not UTF-16 units
   if (rule.max !== undefined && length > rule.max) {
     throw invalid(name, `is ${length} characters long, at most ${rule.max} are allowed`);
   }

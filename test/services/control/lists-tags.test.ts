@@ -80,7 +80,7 @@ describe('listing functions', () => {
     fc.assert(
       fc.property(
         fc.string(),
-        (position) => position.isWellFormed() === false || fromToken(toToken(position)) === position,
+        (position) => !position.isWellFormed() || fromToken(toToken(position)) === position,
       ),
     );
     assert.equal(pageLimit('7'), 7);

@@ -52,7 +52,7 @@ describe('zip check', () => {
   for (const [title, zip, message] of bad) {
     it(`refuses ${title}`, async () => {
       await refused(
-        checkZip(Buffer.isBuffer(zip) ? zip : rawZip(zip as readonly RawEntry[])),
+        checkZip(Buffer.isBuffer(zip) ? zip : rawZip(zip)),
         'InvalidArgument',
         message,
       );
