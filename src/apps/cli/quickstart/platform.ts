@@ -48,7 +48,9 @@ export class OwnPlatform {
       String(port),
       '--json',
     ];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    // Its own log would only repeat what the steps show.
+    const env = { TIDEMILL_LOG: 'warn', ...process.env };
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
     const exited = new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? 1)));
     const end = (): void => void child.kill('SIGTERM');
     options.signal.addEventListener('abort', end, { once: true });

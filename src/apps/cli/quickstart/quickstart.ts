@@ -46,11 +46,20 @@ export async function quickstart(context: Context, options: QuickstartOptions): 
     if (options.exit === true) return EXIT.ok;
     tour.platform?.showMessages();
     await Promise.race([tour.platform?.gone(), aborted(end.signal)]);
-    if (end.signal.aborted) context.output.note('ending: running calls finish first');
+    if (!end.signal.aborted) throw endedByItself();
+    context.output.note('ending: running calls finish first');
     return EXIT.ok;
   } finally {
     await tour.platform?.end();
   }
+}
+
+function endedByItself(): Failure {
+  return new Failure(EXIT.failed, 'the platform ended by itself', {
+    code: 'PlatformEnded',
+    culprit: 'platform',
+    remedy: 'Read its messages above, then start it again with `tidemill up`.',
+  });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
