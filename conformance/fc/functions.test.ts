@@ -149,6 +149,23 @@ test('switching invocation off and on', async () => {
   assert.equal((await world.invoke(name, 'x')).text, 'x');
 });
 
+test('switching off can end the calls that run', async () => {
+  const code = {
+    'index.js':
+      'exports.handler = async () => { console.log("waiting"); await new Promise((r) => setTimeout(r, 60000)); };',
+  };
+  const name = await world.deploy('abort', code, { timeout: 60 });
+  const running = world.invoke(name, 'x');
+  await world.waitForOutput(name, /waiting/);
+  await world.client.disableFunctionInvocation(
+    name,
+    new models.DisableFunctionInvocationRequest({ reason: 'maintenance', abortOngoingRequest: true }),
+  );
+  const answer = await running;
+  assert.equal(answer.headers['x-fc-error-type'], 'UnhandledInvocationError');
+  assert.match(answer.text, /exited unexpectedly/);
+});
+
 test('what clients poll, and instances', async () => {
   const name = await world.deploy('poll', ECHO);
   const provision = await world.client.getProvisionConfig(name, new models.GetProvisionConfigRequest({}));

@@ -15,6 +15,7 @@ import { createControl } from '../../services/control/control.ts';
 import { createDispatch } from '../../services/dispatch/index.ts';
 import { createEventSources } from '../../services/events/index.ts';
 import { createScheduling } from '../../services/scheduler/index.ts';
+import { abortRunningCalls } from './abort-requests.ts';
 import { nextEpoch } from './epoch.ts';
 import { instanceDialer } from './instance-dialer.ts';
 import { openDoors } from './doors.ts';
@@ -98,6 +99,12 @@ export async function startServer(
     region,
   });
 
+  const aborts = abortRunningCalls({
+    control,
+    scheduling,
+    pool,
+    onError: (error) => logger.log('warn', 'a running call could not be aborted', { error: String(error) }),
+  });
   await scheduling.start(); // first adopts what runs: a call that came earlier would start instances beside them
   dispatch.start();
   const doors = await openDoors(settings, {
@@ -124,6 +131,7 @@ export async function startServer(
     objectsPort: doors.objectsPort,
     async drain(graceMs) {
       // from the outside in: nothing new, then what runs finishes, then its leases go back
+      aborts.dispose();
       await events.stop();
       await doors.drain(graceMs);
       await dispatch.drain();
