@@ -58,16 +58,17 @@ export class SupervisedChild {
     return this.process?.pid;
   }
 
-  /** Tells the process to end in order, kills it after `graceMs`; resolves when it is gone. */
-  async end(graceMs: number): Promise<void> {
+  /** Tells the process to end, kills it after `graceMs`; resolves when it is gone, with whether it ended in order. */
+  async end(graceMs: number): Promise<boolean> {
     this.ending = true;
     clearTimeout(this.timer);
     const child = this.process;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return false;
     child.kill('SIGTERM');
     const cut = setTimeout(() => child.kill('SIGKILL'), graceMs);
     await this.gone.promise;
     clearTimeout(cut);
+    return child.exitCode === 0;
   }
 
   private exited(code: number | null, signal: NodeJS.Signals | null): void {

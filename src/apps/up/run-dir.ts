@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -14,6 +14,14 @@ export function openRunDir(data: string): string {
   const folder = join(base, name);
   mkdirSync(folder, { recursive: true, mode: 0o711 });
   return folder;
+}
+
+/** Removes the folder once server and agent have ended in order; one that still has mounts in it is left for the next start. */
+export function removeRunDir(folder: string): void {
+  const mounted = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .some((line) => line.split(' ')[4]?.startsWith(`${folder}/`));
+  if (!mounted) rmSync(folder, { recursive: true, force: true });
 }
 
 function writable(folder: string): boolean {

@@ -7,7 +7,7 @@ import type { Logger } from '../../core/base/log.ts';
 import { SupervisedChild } from './child.ts';
 import { type ClientProfile, profilePath, writeProfile } from './client-profile.ts';
 import { announce } from './ready.ts';
-import { openRunDir } from './run-dir.ts';
+import { openRunDir, removeRunDir } from './run-dir.ts';
 import { claimDataFolder } from './single.ts';
 import { UsageError, type UpSettings } from './settings.ts';
 
@@ -96,7 +96,8 @@ async function supervise(site: Site): Promise<void> {
   server.start();
   await over.promise;
   await server.end(SERVER_GRACE_MS);
-  await agent.end(AGENT_GRACE_MS);
+  const inOrder = await agent.end(AGENT_GRACE_MS);
+  if (inOrder) removeRunDir(runDir);
 }
 
 function isReady(message: unknown): boolean {
