@@ -137,7 +137,7 @@ function entryOf(app: 'server' | 'agent'): string {
 
 /** Nothing of the caller's environment but what a process needs to run: functions never see any of it. */
 function childEnvironment(): Record<string, string> {
-  const env: Record<string, string> = { NODE_ENV: 'production' };
+  const env: Record<string, string> = { NODE_ENV: 'production', TIDEMILL_LOG: 'warn' };
   for (const name of ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'TIDEMILL_LOG', 'TIDEMILL_TUNING']) {
     const value = process.env[name];
     if (value !== undefined) env[name] = value;
