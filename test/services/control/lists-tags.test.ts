@@ -78,10 +78,7 @@ describe('listing functions', () => {
 
   it('has tokens that come back as they went, and no others', () => {
     fc.assert(
-      fc.property(
-        fc.string(),
-        (position) => !position.isWellFormed() || fromToken(toToken(position)) === position,
-      ),
+      fc.property(fc.string(), (position) => !position.isWellFormed() || fromToken(toToken(position)) === position),
     );
     assert.equal(pageLimit('7'), 7);
     assert.equal(pageLimit(undefined), 20);

@@ -51,11 +51,7 @@ const bad: readonly (readonly [string, readonly RawEntry[] | Buffer, RegExp])[] 
 describe('zip check', () => {
   for (const [title, zip, message] of bad) {
     it(`refuses ${title}`, async () => {
-      await refused(
-        checkZip(Buffer.isBuffer(zip) ? zip : rawZip(zip)),
-        'InvalidArgument',
-        message,
-      );
+      await refused(checkZip(Buffer.isBuffer(zip) ? zip : rawZip(zip)), 'InvalidArgument', message);
     });
   }
 
