@@ -13,6 +13,8 @@ export interface Platform {
   readonly accessKeySecret: string;
   /** Of the supervisor, when `connect` started the platform. */
   readonly pid: number | undefined;
+  /** Its data folder, when `connect` started the platform; gone after `close`. */
+  readonly data: string | undefined;
   /** Stops what `connect` started; a platform that was given stays. */
   close(): Promise<void>;
 }
@@ -33,7 +35,15 @@ export async function connect(): Promise<Platform> {
       'TIDEMILL_ENDPOINT is set; set TIDEMILL_OBJECTS_ENDPOINT, _ACCESS_KEY_ID and _ACCESS_KEY_SECRET as well',
     );
   }
-  return { endpoint, objectsEndpoint, accessKeyId, accessKeySecret, pid: pidGiven(), close: async () => {} };
+  return {
+    endpoint,
+    objectsEndpoint,
+    accessKeyId,
+    accessKeySecret,
+    pid: pidGiven(),
+    data: undefined,
+    close: async () => {},
+  };
 }
 
 interface Ready {
@@ -61,6 +71,7 @@ async function start(): Promise<Platform> {
       accessKeyId: ready.accessKeyId,
       accessKeySecret: ready.accessKeySecret,
       pid: child.pid,
+      data,
       close,
     };
   } catch (error) {

@@ -2,6 +2,7 @@ import { globSync } from 'node:fs';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { connect, environmentOf } from '../../conformance/start.ts';
+import { leftBehind } from './left-behind.ts';
 
 /**
  * Passes every test: house rules and units first, then the unmodified clients against the built platform, then a look for
@@ -43,7 +44,11 @@ if (clients.length > 0) {
   try {
     await phase('unmodified clients against the running platform', clients, 2);
   } finally {
+    const look = leftBehind(platform.data);
     await platform.close();
+    const leaks = await look();
+    for (const leak of leaks) console.log(`left behind: ${leak}`);
+    totals[leaks.length === 0 ? 'passed' : 'failed']++;
   }
 }
 console.log(`\nin ${((performance.now() - started) / 1000).toFixed(0)} s`);
