@@ -14,7 +14,7 @@ export interface Platform {
   /** Of the supervisor, when `connect` started the platform. */
   readonly pid: number | undefined;
   /** Its data folder, when `connect` started the platform; gone after `close`. */
-  readonly data: string | undefined;
+  readonly data?: string | undefined;
   /** Stops what `connect` started; a platform that was given stays. */
   close(): Promise<void>;
 }
