@@ -61,5 +61,4 @@ fi
 if [ ! -e dist/.built ] || [ -n "$(find src tsconfig.json tsconfig.build.json -newer dist/.built -print -quit)" ]; then
   say "building"
   sh tools/with-node.sh tools/build.mjs
-  touch dist/.built
 fi
