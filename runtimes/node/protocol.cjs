@@ -14,6 +14,7 @@ const FRAME = {
   requestChunk: 0x05,
   cancel: 0x06,
   preStop: 0x07,
+  trim: 0x08,
   hello: 0x41,
   loaded: 0x42,
   initialized: 0x43,
@@ -23,6 +24,7 @@ const FRAME = {
   preStopped: 0x47,
   stale: 0x48,
   ended: 0x49,
+  trimmed: 0x4a,
 };
 const RESULT_STATUS = { ok: 0, handled: 1, unhandled: 2 };
 const RESULT_FLAG = { exits: 1 };

@@ -132,6 +132,9 @@ class Runtime {
         return void this.onHook(connection, stream, FRAME.initialized, this.load?.initializer, JSON.parse(payload.toString()));
       case FRAME.preStop:
         return void this.onHook(connection, stream, FRAME.preStopped, this.load?.preStop, JSON.parse(payload.toString()));
+      case FRAME.trim:
+        require('./trim.cjs').trim();
+        return connection.send(jsonFrame(FRAME.trimmed, stream, {}));
       default:
         connection.socket.destroy();
     }

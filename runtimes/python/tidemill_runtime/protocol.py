@@ -15,6 +15,7 @@ FRAME = {
     'requestChunk': 0x05,
     'cancel': 0x06,
     'preStop': 0x07,
+    'trim': 0x08,
     'hello': 0x41,
     'loaded': 0x42,
     'initialized': 0x43,
@@ -24,6 +25,7 @@ FRAME = {
     'preStopped': 0x47,
     'stale': 0x48,
     'ended': 0x49,
+    'trimmed': 0x4a,
 }
 RESULT_STATUS = {'ok': 0, 'handled': 1, 'unhandled': 2}
 RESULT_FLAG = {'exits': 1}
@@ -35,6 +37,8 @@ INVOKE = FRAME['invoke']
 REQUEST_CHUNK = FRAME['requestChunk']
 CANCEL = FRAME['cancel']
 PRE_STOP = FRAME['preStop']
+TRIM = FRAME['trim']
+TRIMMED = FRAME['trimmed']
 HELLO = FRAME['hello']
 LOADED = FRAME['loaded']
 INITIALIZED = FRAME['initialized']

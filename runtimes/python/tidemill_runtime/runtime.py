@@ -3,6 +3,7 @@ The runtime's main thread: runs the function's code, one call at a time, and rea
 connections. Everything that must work while a call runs is the watcher's.
 """
 import collections
+import gc
 import json
 import logging
 import os
@@ -32,6 +33,7 @@ from .protocol import (
     RESULT_CHUNK,
     RESULT_STATUS,
     STALE,
+    TRIMMED,
     ProtocolError,
     frame,
     json_frame,
@@ -110,6 +112,9 @@ class Runtime:
 
     def post_step(self, connection, kind, stream, request):
         self._post(lambda: self._run_step(connection, kind, stream, request))
+
+    def post_trim(self, connection, stream):
+        self._post(lambda: self._trim(connection, stream))
 
     def forget(self, connection):
         with self._lock:
@@ -258,6 +263,16 @@ class Runtime:
         self._output.flush()
         ms = round((time.monotonic() - started) * 1000, 3)
         connection.send(json_frame(answer, stream, {**outcome, 'ms': ms}))
+
+    def _trim(self, connection, stream):
+        import ctypes  # only here: it takes as long to import as some functions take to start
+
+        gc.collect()
+        try:
+            ctypes.CDLL(None).malloc_trim(0)
+        except (OSError, AttributeError):
+            pass  # a C library without malloc_trim keeps what it has
+        connection.send(json_frame(TRIMMED, stream, {}))
 
     def _load_function(self, load):
         self._load = load

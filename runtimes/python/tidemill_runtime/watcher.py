@@ -8,7 +8,7 @@ import socket
 import threading
 
 from .connection import Connection
-from .protocol import ATTACH, INITIALIZE, LOAD, PRE_STOP, ProtocolError
+from .protocol import ATTACH, INITIALIZE, LOAD, PRE_STOP, TRIM, ProtocolError
 
 
 class Watcher:
@@ -61,6 +61,8 @@ class Watcher:
             self._runtime.attach(connection, json.loads(payload))
         elif connection.role == 'agent' and kind in (LOAD, INITIALIZE, PRE_STOP):
             self._runtime.post_step(connection, kind, stream, json.loads(payload))
+        elif connection.role == 'agent' and kind == TRIM:
+            self._runtime.post_trim(connection, stream)
         else:
             raise ProtocolError(f'frame {kind:#x} on a connection of {connection.role or "nobody"}')
 

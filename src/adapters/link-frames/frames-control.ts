@@ -58,6 +58,10 @@ export class FramesControl implements RuntimeControl {
     return this.step<PreStopped>('pre-stop hook', FRAME.preStop, FRAME.preStopped, preStop, timeoutMs);
   }
 
+  async trim(timeoutMs: number): Promise<void> {
+    await this.step('trim', FRAME.trim, FRAME.trimmed, {}, timeoutMs);
+  }
+
   checkHealth(): Promise<{ ok: boolean; detail: string }> {
     return Promise.resolve({ ok: this.connection.isOpen, detail: this.connection.isOpen ? '' : 'connection closed' });
   }

@@ -85,6 +85,10 @@ export class HttpControl implements RuntimeControl {
     return { ok: true, ms: this.clock.monotonic() - started };
   }
 
+  trim(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async checkHealth(check: HealthCheckConfig): Promise<{ ok: boolean; detail: string }> {
     const path = check.httpGetUrl.startsWith('/') ? check.httpGetUrl : `/${check.httpGetUrl}`;
     const timeoutMs = check.timeoutSeconds * 1000;

@@ -5,6 +5,7 @@ import { Emitter } from '../../core/base/emitter.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
 import type { InstanceExit } from '../../core/domain/instance.ts';
+import type { VersionSpec } from '../../core/domain/version-spec.ts';
 import {
   type FoundInstance,
   type InstanceOutput,
@@ -98,6 +99,22 @@ export class AgentNodes implements NodePool {
   async kill(instanceId: string, reason: 'timeout' | 'killed'): Promise<void> {
     this.live.asked(instanceId, reason);
     done(await this.request({ op: 'kill', instanceId, reason }));
+  }
+
+  async freeze(instanceId: string): Promise<void> {
+    done(await this.request({ op: 'freeze', instanceId }));
+  }
+
+  async thaw(instanceId: string): Promise<void> {
+    done(await this.request({ op: 'thaw', instanceId }));
+  }
+
+  async shrink(instanceId: string): Promise<void> {
+    done(await this.request({ op: 'shrink', instanceId }));
+  }
+
+  async prepare(spec: VersionSpec): Promise<void> {
+    done(await this.request({ op: 'prepare', spec }));
   }
 
   async list(): Promise<readonly FoundInstance[]> {

@@ -7,6 +7,8 @@ export interface CgroupLayout {
   readonly kind: 'v1' | 'v2' | 'hybrid';
   /** Folder of the hierarchy that limits each resource; for v2 all the same. */
   readonly controllers: Readonly<Record<Controller, string>>;
+  /** Folder of the hierarchy that can freeze groups; undefined where there is none. */
+  readonly freezer: string | undefined;
   /** Every hierarchy mounted, limiting or not: a runtime leaves a group in each. */
   readonly hierarchies: readonly string[];
 }
@@ -50,6 +52,7 @@ export function detectCgroups(
       return {
         kind: 'v2',
         controllers: { memory: path, cpu: path, cpuacct: path, pids: path },
+        freezer: path,
         hierarchies: [path],
       };
     }
@@ -70,6 +73,7 @@ export function detectCgroups(
   return {
     kind: second === undefined ? 'v1' : 'hybrid',
     controllers: { memory, cpu, cpuacct, pids },
+    freezer: first.find((mount) => mount.options.includes('freezer'))?.path,
     hierarchies: mounts.map((mount) => mount.path),
   };
 }

@@ -109,6 +109,18 @@ export class OciSandbox implements SandboxHandle {
     return Promise.resolve(this.parts.cgroups.stats(this.id));
   }
 
+  freeze(): Promise<void> {
+    return settled(() => this.parts.cgroups.setFrozen(this.id, true));
+  }
+
+  thaw(): Promise<void> {
+    return settled(() => this.parts.cgroups.thaw(this.id));
+  }
+
+  reclaim(): Promise<void> {
+    return settled(() => this.parts.cgroups.reclaim(this.id));
+  }
+
   onOutput(listener: (chunk: Uint8Array) => void): void {
     this.output.onOutput(listener);
   }
@@ -116,6 +128,7 @@ export class OciSandbox implements SandboxHandle {
   async kill(reason: ExitReason): Promise<void> {
     this.requested ??= reason;
     this.watch.kill();
+    this.parts.cgroups.thaw(this.id);
     await this.exited;
   }
 
@@ -156,6 +169,14 @@ export class OciSandbox implements SandboxHandle {
     const killed = code === undefined || code === SIGKILL_CODE;
     return killed && this.parts.cgroups.oomKills(this.id) > 0 ? 'oom' : 'crash';
   }
+}
+
+/** Does it now; what is thrown is a rejection. */
+function settled(work: () => void): Promise<void> {
+  return new Promise((resolve) => {
+    work();
+    resolve();
+  });
 }
 
 const READABLE_BY_ALL = 0o005;

@@ -83,6 +83,21 @@ export class ProcessSandbox implements SandboxHandle {
     return Promise.resolve(usageOf(this.pid));
   }
 
+  freeze(): Promise<void> {
+    this.signalGroup('SIGSTOP');
+    return Promise.resolve();
+  }
+
+  thaw(): Promise<void> {
+    this.signalGroup('SIGCONT');
+    return Promise.resolve();
+  }
+
+  /** A plain process has no control group whose pages could be taken. */
+  reclaim(): Promise<void> {
+    return Promise.resolve();
+  }
+
   onOutput(listener: (chunk: Uint8Array) => void): void {
     this.listeners.push(listener);
     for (const chunk of this.early.splice(0)) listener(chunk);
@@ -91,7 +106,7 @@ export class ProcessSandbox implements SandboxHandle {
 
   async kill(reason: ExitReason): Promise<void> {
     this.requested ??= reason;
-    this.killGroup();
+    this.signalGroup('SIGKILL');
     await this.exited;
   }
 
@@ -123,7 +138,7 @@ export class ProcessSandbox implements SandboxHandle {
     if (this.over) return;
     this.over = true;
     clearInterval(this.sweep);
-    this.killGroup();
+    this.signalGroup('SIGKILL');
     const patience = Promise.withResolvers<void>();
     const timer = this.parts.clock.after(LAST_OUTPUT_MS, patience.resolve);
     if (this.listeners.length > 0 || !this.pipe.isPaused()) await Promise.race([this.pipeEnded, patience.promise]);
@@ -132,9 +147,9 @@ export class ProcessSandbox implements SandboxHandle {
     this.end.resolve(code === undefined ? { reason } : { reason, exitCode: code });
   }
 
-  private killGroup(): void {
+  private signalGroup(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void {
     try {
-      process.kill(-this.pid, 'SIGKILL');
+      process.kill(-this.pid, signal);
     } catch {
       // Nobody is left in the group.
     }

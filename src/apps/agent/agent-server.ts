@@ -21,7 +21,7 @@ import { encodeJsonFrame, FrameDecoder } from '../../core/protocol/frame-codec.t
 
 export interface AgentServerOptions {
   readonly path: string;
-  readonly node: NodePool & { info(): NodeInfo };
+  readonly node: NodePool & { info(): NodeInfo; thawAll(): Promise<void> };
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -121,7 +121,10 @@ export class AgentServer {
 
   private async perform(peer: Peer, stream: number, request: AgentRequest): Promise<AgentAnswer> {
     const { node } = this.options;
-    if (request.op === 'hello') return this.hello(peer, request.epoch);
+    if (request.op === 'hello') {
+      await node.thawAll();
+      return this.hello(peer, request.epoch);
+    }
     if (peer.epoch === undefined) throw new Error('the first request must be hello');
     const outdated = peer.epoch < this.newestEpoch;
     switch (request.op) {
@@ -136,6 +139,17 @@ export class AgentServer {
         if (outdated && request.reason !== 'timeout') throw new Error('a newer server has taken over this node');
         await node.kill(request.instanceId, request.reason);
         return { ok: true, op: 'kill' };
+      case 'freeze':
+      case 'shrink':
+        if (outdated) throw new Error('a newer server has taken over this node');
+        await node[request.op](request.instanceId);
+        return { ok: true, op: request.op };
+      case 'thaw':
+        await node.thaw(request.instanceId);
+        return { ok: true, op: 'thaw' };
+      case 'prepare':
+        await node.prepare(request.spec);
+        return { ok: true, op: 'prepare' };
       case 'list':
         return this.list(peer, stream, await node.list());
     }

@@ -86,6 +86,18 @@ export interface NodePool {
   /** Removes the instance now; `reason` shows in its exit. Idempotent. */
   kill(instanceId: string, reason: 'timeout' | 'killed'): Promise<void>;
   list(): Promise<readonly FoundInstance[]>;
+  /**
+   * Stops an instance that has no call: it is charged no CPU and its timers stand still (FC reference 7). Calls of freeze and
+   * thaw act in the order in which they are made. `stop` and `kill` thaw by themselves, and so does a node that is up again.
+   * Unknown instances: nothing happens.
+   */
+  freeze(instanceId: string): Promise<void>;
+  /** Lets it run on; a call may be sent meanwhile. Unknown instances: nothing happens. */
+  thaw(instanceId: string): Promise<void>;
+  /** Lets the runtime give back what it does not need, then freezes and takes away what can be read again. `thaw` ends it. */
+  shrink(instanceId: string): Promise<void>;
+  /** Makes the code of a version ready on the nodes, so that its first start need not. A hint: failures are told by the start. */
+  prepare(spec: VersionSpec): Promise<void>;
   onExit(listener: (exit: InstanceExit) => void): Disposable;
   onOutput(listener: (output: InstanceOutput) => void): Disposable;
   onUsage(listener: (usage: InstanceUsage) => void): Disposable;

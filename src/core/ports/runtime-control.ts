@@ -27,6 +27,8 @@ export interface RuntimeControl {
   initialize(initialize: Initialize, timeoutMs: number): Promise<Initialized & { readonly status?: number }>;
   /** Custom runtimes: `GET /pre-stop`, whose result is ignored by the field; built-in: the hook's own answer. */
   preStop(preStop: PreStop, timeoutMs: number): Promise<PreStopped>;
+  /** Gives memory back that the runtime can do without. Custom runtimes: nothing is asked of them. */
+  trim(timeoutMs: number): Promise<void>;
   /**
    * One probe of the configured health check; built-in runtimes are healthy while the connection stands. `detail` is the
    * field's wording of the failure, e.g. `status code: 500`. Repeating (period, thresholds) is the caller's decision.

@@ -3,6 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { after, before, describe, it } from 'node:test';
 import type { SandboxExit, SandboxHandle, SandboxRuntime, SandboxSpec } from './sandbox.ts';
 
@@ -245,6 +246,37 @@ export function sandboxSuite(name: string, open: () => Promise<SandboxWorld>, sk
         assert.ok(busy.cpuMicros > idle.cpuMicros);
         assert.ok(busy.processes >= 1);
       });
+    });
+
+    it('freezes: no CPU is used, work goes on where it stood, and a frozen sandbox ends like any other', async () => {
+      const ticking =
+        'let n = 0; setInterval(() => { const end = performance.now() + 4; while (performance.now() < end); console.log("tick " + ++n); }, 5)';
+      await withSandbox(world.runtime(), scripted(ticking), async (handle, heard) => {
+        await heard.until('tick 3\n');
+        await handle.freeze();
+        await handle.freeze();
+        await pause(50);
+        const [before, text] = [await handle.stats(), heard.text];
+        await pause(300);
+        assert.equal((await handle.stats()).cpuMicros, before.cpuMicros);
+        assert.equal(heard.text, text);
+        await handle.thaw();
+        await handle.thaw();
+        const seen = Number(/tick (\d+)\n$/.exec(text)?.[1]);
+        await heard.until(`tick ${seen + 3}\n`);
+        await handle.freeze();
+        const begin = performance.now();
+        await handle.kill('timeout');
+        assert.deepEqual((await handle.exited).reason, 'timeout');
+        assert.ok(performance.now() - begin < 1_000);
+        await handle.thaw();
+      });
+      const other = await world.runtime().create(scripted(ticking));
+      await new Heard(other).until('tick 1\n');
+      await other.freeze();
+      await other.reclaim();
+      await other.destroy();
+      assert.deepEqual(await world.runtime().adopt(), []);
     });
 
     it('refuses an id in use and a missing folder, and leaves nothing of either', async () => {

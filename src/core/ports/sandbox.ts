@@ -71,6 +71,16 @@ export interface SandboxHandle {
     dns?: CustomDns;
   }): Promise<void>;
   stats(): Promise<SandboxStats>;
+  /**
+   * Stops every process inside where it stands: no CPU is used until `thaw`. `stats`, `kill` and `destroy` work on a frozen
+   * sandbox. Idempotent. Takes effect without waiting for anything, so that freeze and thaw called in turn act in turn;
+   * rejects when this host cannot freeze.
+   */
+  freeze(): Promise<void>;
+  /** Lets a frozen sandbox run on where it stood. Idempotent, also on a sandbox that is gone. */
+  thaw(): Promise<void>;
+  /** Gives memory back that the kernel can take away without swapping (file pages); what is needed again is read again. */
+  reclaim(): Promise<void>;
   /** Everything the processes inside write to descriptors 1 and 2, as raw chunks. */
   onOutput(listener: (chunk: Uint8Array) => void): void;
   /** Resolves once, when the main process is gone by itself or by `kill`. */

@@ -1,4 +1,5 @@
 import type { InstanceExit } from '../domain/instance.ts';
+import type { VersionSpec } from '../domain/version-spec.ts';
 import type {
   FoundInstance,
   InstanceOutput,
@@ -20,12 +21,14 @@ export type AgentRequest =
   | { readonly op: 'start'; readonly order: StartOrder }
   | { readonly op: 'stop'; readonly instanceId: string }
   | { readonly op: 'kill'; readonly instanceId: string; readonly reason: 'timeout' | 'killed' }
+  | { readonly op: 'freeze' | 'thaw' | 'shrink'; readonly instanceId: string }
+  | { readonly op: 'prepare'; readonly spec: VersionSpec }
   | { readonly op: 'list' };
 
 export type AgentAnswer =
   | { readonly ok: true; readonly op: 'hello'; readonly node: NodeInfo }
   | { readonly ok: true; readonly op: 'start'; readonly started: StartedInstance }
-  | { readonly ok: true; readonly op: 'stop' | 'kill' }
+  | { readonly ok: true; readonly op: 'stop' | 'kill' | 'freeze' | 'thaw' | 'shrink' | 'prepare' }
   /** A long list comes in several answers, all but the last with `more`: a frame has a largest size. */
   | { readonly ok: true; readonly op: 'list'; readonly instances: readonly FoundInstance[]; readonly more?: true }
   | { readonly ok: false; readonly op: 'start'; readonly failure: StartFailure }

@@ -29,6 +29,8 @@ export const FRAME = {
   cancel: 0x06,
   /** JSON PreStop. Agent only. */
   preStop: 0x07,
+  /** Empty. Agent only, while no call runs: give back memory that can be done without. */
+  trim: 0x08,
   // runtime -> platform
   /** JSON Hello, the answer to ATTACH. */
   hello: 0x41,
@@ -48,6 +50,8 @@ export const FRAME = {
   stale: 0x48,
   /** A call that an earlier connection had started has ended (JSON {requestId}). */
   ended: 0x49,
+  /** JSON {}, the answer to TRIM. */
+  trimmed: 0x4a,
 } as const;
 
 export const RESULT_STATUS = { ok: 0, handled: 1, unhandled: 2 } as const;

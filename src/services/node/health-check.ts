@@ -54,12 +54,15 @@ export async function firstHealth(
   return undefined;
 }
 
-/** Probes a running instance every period; calls `onUnhealthy` once, when the failure threshold is reached. */
+/**
+ * Probes a running instance every period; calls `onUnhealthy` once, when the failure threshold is reached. Nothing is asked
+ * of an instance while it is `paused`, and a probe during which it was paused counts for nothing.
+ */
 export function watchHealth(
   control: RuntimeControl,
   check: HealthCheckConfig,
   clock: Clock,
-  onUnhealthy: (detail: string) => void,
+  instance: { paused(): boolean; onUnhealthy(detail: string): void },
 ): Disposable {
   let count: HealthCount = { successes: 0, failures: 0 };
   let stopped = false;
@@ -68,11 +71,13 @@ export function watchHealth(
     timer = clock.after(check.periodSeconds * 1000, () => void round());
   };
   const round = async () => {
+    if (instance.paused()) return next();
     const result = await probe(control, check);
     if (stopped) return;
+    if (instance.paused()) return next();
     const counted = countProbe(check, count, result.ok);
     count = counted.count;
-    if (counted.verdict === 'unhealthy') onUnhealthy(result.detail);
+    if (counted.verdict === 'unhealthy') instance.onUnhealthy(result.detail);
     else next();
   };
   next();

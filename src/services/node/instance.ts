@@ -19,6 +19,8 @@ import type { InstanceHoldings, InstanceStart } from './instance-start.ts';
 import { text } from './runtime-boot.ts';
 import { StartFailedError } from './start-failure.ts';
 
+const TRIM_TIMEOUT_MS = 2_000;
+
 /** What an instance tells the service that holds it. */
 export interface InstanceObserver {
   exited(exit: InstanceExit): void;
@@ -52,6 +54,9 @@ export class Instance {
   private started: StartedInstance | undefined;
   private failure: StartFailure | undefined;
   private health: Disposable | undefined;
+  private frozen = false;
+  /** Grows with every thaw: tells a shrink that it came too late. */
+  private turn = 0;
 
   private constructor(
     parts: InstanceParts,
@@ -114,6 +119,38 @@ export class Instance {
     return this.phase === 'ready' ? this.started : undefined;
   }
 
+  /** Only an instance that can take calls is frozen. Acts at once, see NodePool. */
+  async freeze(): Promise<void> {
+    if (this.phase !== 'ready' || this.frozen || this.holdings.handle === undefined) return;
+    this.frozen = true;
+    try {
+      await this.holdings.handle.freeze();
+    } catch (error) {
+      this.frozen = false;
+      throw error;
+    }
+  }
+
+  async thaw(): Promise<void> {
+    this.turn++;
+    this.frozen = false;
+    await this.holdings.handle?.thaw();
+  }
+
+  /** Freezes after the runtime has given back what it does not need. A thaw meanwhile wins. */
+  async shrink(): Promise<void> {
+    const { control, handle } = this.holdings;
+    if (this.phase !== 'ready' || handle === undefined || control === undefined) return;
+    await this.thaw();
+    const turn = ++this.turn;
+    await control.trim(TRIM_TIMEOUT_MS).catch((error: unknown) => {
+      this.parts.log.log('info', 'a runtime did not trim its memory', { instanceId: this.id, error: text(error) });
+    });
+    if (this.turn !== turn) return;
+    await this.freeze();
+    await handle.reclaim();
+  }
+
   /** Runs the pre-stop hook, then removes the instance. */
   stop(): Promise<void> {
     this.apply({ type: 'stop' });
@@ -160,9 +197,12 @@ export class Instance {
     void handle?.exited.then((exit) => this.apply({ type: 'exited', exit }));
     const check = this.order.spec.config.customRuntimeConfig?.healthCheckConfig;
     if (check === undefined || control === undefined || this.phase !== 'ready') return;
-    this.health = watchHealth(control, check, this.parts.clock, (detail) => {
-      this.parts.log.log('info', 'an instance failed its health check', { instanceId: this.id, detail });
-      this.apply({ type: 'kill', reason: 'crash' });
+    this.health = watchHealth(control, check, this.parts.clock, {
+      paused: () => this.frozen,
+      onUnhealthy: (detail) => {
+        this.parts.log.log('info', 'an instance failed its health check', { instanceId: this.id, detail });
+        this.apply({ type: 'kill', reason: 'crash' });
+      },
     });
   }
 
@@ -227,6 +267,7 @@ export class Instance {
   private async runPreStop(): Promise<void> {
     const hook = this.order.spec.config.preStop;
     const { control } = this.holdings;
+    await this.thaw();
     if (hook !== undefined && hook.handler !== '' && control !== undefined) {
       const requestId = newRequestId(this.parts.random, this.parts.clock.now());
       await control.preStop({ requestId }, hook.timeout * 1000).catch((error: unknown) => {

@@ -13,6 +13,7 @@ import {
   type StartedInstance,
   type StartOrder,
 } from '../../core/ports/node-pool.ts';
+import type { VersionSpec } from '../../core/domain/version-spec.ts';
 import type { SandboxHandle } from '../../core/ports/sandbox.ts';
 import { newLetters } from '../../core/base/ids.ts';
 import { bootEnvironment } from './environment.ts';
@@ -20,6 +21,7 @@ import { Instance, type InstanceParts } from './instance.ts';
 import { InstanceOutputBuffer } from './instance-output.ts';
 import { bootLimits, InstanceStart, type InstanceHoldings, type StartParts } from './instance-start.ts';
 import { type BootedRuntime, bootRuntime, CONTROL_EPOCH, firstOf, text } from './runtime-boot.ts';
+import { prepareCode } from './prepare-code.ts';
 import { RuntimePool, type PoolPolicy } from './runtime-pool.ts';
 import { StartGate } from './start-gate.ts';
 import { UsageSampler } from './usage-sampler.ts';
@@ -152,6 +154,27 @@ export class NodeService implements NodePool {
     await this.instances.get(instanceId)?.kill(reason);
   }
 
+  async freeze(instanceId: string): Promise<void> {
+    await this.instances.get(instanceId)?.freeze();
+  }
+
+  async thaw(instanceId: string): Promise<void> {
+    await this.instances.get(instanceId)?.thaw();
+  }
+
+  async shrink(instanceId: string): Promise<void> {
+    await this.instances.get(instanceId)?.shrink();
+  }
+
+  /** Lets everything run: for a server that does not know yet what stands still. */
+  async thawAll(): Promise<void> {
+    await Promise.all([...this.instances.values()].map((instance) => instance.thaw()));
+  }
+
+  async prepare(spec: VersionSpec): Promise<void> {
+    await prepareCode(this.options.code, spec);
+  }
+
   async list(): Promise<readonly FoundInstance[]> {
     const found: FoundInstance[] = [];
     for (const instance of this.instances.values()) {
@@ -242,6 +265,8 @@ export class NodeService implements NodePool {
       await this.remove(handle, 'it was half started, or waited in the pool');
       return;
     }
+    // Whatever it was asked last: this agent dials it now, and the servers learn that it runs.
+    await handle.thaw();
     try {
       const instance = Instance.adopted(
         this.instanceParts,

@@ -14,6 +14,8 @@ export class InstanceRecord {
   /** Set when the instance ended while its start was still going on. */
   exit: InstanceExit | undefined = undefined;
   memoryPeakBytes = 0;
+  /** `frozen`: it stands still until its next call. `never`: it keeps its CPU between calls. */
+  pause: 'runs' | 'frozen' | 'never' = 'runs';
 
   constructor(number: number, instanceId: string, spec: VersionSpec, createdAt: number) {
     this.number = number;

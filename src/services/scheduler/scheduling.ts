@@ -16,6 +16,7 @@ import type { InstanceView, Lease, Scheduling } from '../../core/ports/schedulin
 import { room } from './capacity.ts';
 import { decide } from './core.ts';
 import type { RejectReason, ReleaseOutcome, SchedulerEffect, SchedulerEvent, VersionShape } from './events.ts';
+import { Freezer } from './freezer.ts';
 import { InstanceRecord, isLinked } from './instance-record.ts';
 import { KnownVersions, shapeOf } from './known-versions.ts';
 import { InstanceLease, type LeaseOwner, WARM_TIMINGS } from './lease.ts';
@@ -55,6 +56,8 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
   private readonly lifetime = new DisposableStore();
   private readonly alarm: Alarm;
   private nextRequest = 1;
+  private readonly overload: OverloadGate;
+  private readonly freezer: Freezer;
   private performing = false;
   /** Why the start that is being decided failed; only set meanwhile. */
   private startError: InstanceStartError | undefined = undefined;
@@ -68,6 +71,9 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
     this.alarm = this.lifetime.add(new Alarm(deps.clock, () => this.send({ type: 'tick' })));
   }
 
+    const { pool, clock, logger } = deps;
+    const record = (instance: number): InstanceRecord | undefined => this.records.get(instance);
+    this.freezer = this.lifetime.add(new Freezer({ state: this.state, record, pool, clock, logger }));
   /**
    * Follows pool and catalog, and adopts what runs already. Resolves when everything found has been adopted or removed; nodes
    * that cannot be asked now are asked when they are up.
@@ -81,7 +87,13 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
         if (record !== undefined) record.memoryPeakBytes = Math.max(record.memoryPeakBytes, usage.memoryPeakBytes);
       }),
     );
-    this.lifetime.add(pool.onNodeUp(() => this.background('adopt instances', this.adoptAll())));
+    this.lifetime.add(
+      pool.onNodeUp(() => {
+        // A node that is up again has let everything run.
+        for (const record of this.records.values()) if (record.pause === 'frozen') record.pause = 'runs';
+        this.background('adopt instances', this.adoptAll());
+      }),
+    );
     this.lifetime.add(
       catalog.onFunction(({ account, name }) =>
         this.background('follow a change of a function', this.known.changed(account, name)),
@@ -200,8 +212,9 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
     if (this.stage === 'closed') return;
     decide(this.state, event, this.deps.clock.monotonic());
     this.perform();
-    const { idleTimers, planTimers } = this.state;
-    this.alarm.wakeBy(Math.min(idleTimers.earliest, planTimers.earliest));
+    const { idleTimers, planTimers, wakeTimers } = this.state;
+    this.alarm.wakeBy(Math.min(idleTimers.earliest, planTimers.earliest, wakeTimers.earliest));
+    this.freezer.look();
     if (event.type === 'retire' && !this.state.versions.has(event.version)) this.known.forget(event.version);
     if (this.stage === 'draining' && this.state.requests.size === 0) this.onDrained?.();
   }
@@ -251,7 +264,10 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
     if (effect?.type !== 'grant' || effect.request !== request) return undefined;
     effects.pop();
     const record = this.records.get(effect.instance);
-    if (isLinked(record)) return new InstanceLease(this, request, record, effect.epoch, WARM_TIMINGS, '');
+    if (isLinked(record)) {
+      if (record.pause === 'frozen') this.freezer.thaw(record);
+      return new InstanceLease(this, request, record, effect.epoch, WARM_TIMINGS, '');
+    }
     this.released(request, effect.epoch, 'broken');
     return undefined;
   }
@@ -273,6 +289,7 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
 
   private reject(request: number, reason: RejectReason): void {
     const call = this.waiting.get(request);
+    if (record.pause === 'frozen') this.freezer.thaw(record);
     if (call === undefined) return;
     this.waiting.delete(request);
     if (reason === 'start-failed') {

@@ -22,6 +22,9 @@ export interface SchedulerSettings {
 }
 
 export const DEFAULT_SETTINGS: SchedulerSettings = {
+  readonly keepAlive: KeepAliveSettings;
+  /** An instance idle for this long is frozen until its next call, milliseconds; Infinity: never. */
+  readonly freezeAfterMs: number;
   instancesPerAccount: LIMITS.instancesPerAccount,
   startsAtOnce: 64,
   startsUnmeasured: 16,
@@ -31,3 +34,5 @@ export const DEFAULT_SETTINGS: SchedulerSettings = {
   forgetFailuresMs: 30_000,
   capacityRetries: 3,
 };
+  keepAlive: KEEP_ALIVE_DEFAULTS,
+  freezeAfterMs: 100,

@@ -22,6 +22,9 @@ describe('cgroup layout', () => {
     assert.deepEqual([first.kind, hybrid.kind, second.kind], ['v1', 'hybrid', 'v2']);
     assert.equal(hybrid.controllers.cpuacct, '/sys/fs/cgroup/cpu,cpuacct');
     assert.equal(hybrid.hierarchies.length, 5);
+    assert.deepEqual([first.freezer, second.freezer], ['/sys/fs/cgroup/freezer', '/sys/fs/cgroup']);
+    const without = detectCgroups(V1.filter((line) => !line.includes('freezer')).join('\n'));
+    assert.ok(typeof without !== 'string' && without.freezer === undefined);
     assert.equal(second.controllers.memory, '/sys/fs/cgroup');
   });
 
@@ -46,6 +49,7 @@ describe('control groups of version 2, on plain files', () => {
     const layout: CgroupLayout = {
       kind: 'v2',
       controllers: { memory: root, cpu: root, cpuacct: root, pids: root },
+      freezer: root,
       hierarchies: [root],
     };
     const cgroups = new Cgroups(layout, '/tidemill/abc', waitingClock);

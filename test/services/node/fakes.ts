@@ -79,6 +79,7 @@ export interface Behaviour {
   load?: (load: Load) => Loaded | Promise<Loaded>;
   initialize?: () => Initialized | Promise<Initialized & { status?: number }>;
   preStop?: () => Promise<void>;
+  trim?: () => Promise<void>;
   health?: () => { ok: boolean; detail: string };
   bootFails?: boolean;
   specialiseFails?: boolean;
@@ -116,6 +117,18 @@ export class FakeSandbox implements SandboxHandle {
 
   async stats(): Promise<SandboxStats> {
     return { memoryBytes: 2 ** 20, memoryPeakBytes: 3 * 2 ** 20, cpuMicros: 5, processes: 1 };
+  }
+
+  frozen = false;
+  reclaimed = 0;
+  async freeze(): Promise<void> {
+    this.frozen = true;
+  }
+  async thaw(): Promise<void> {
+    this.frozen = false;
+  }
+  async reclaim(): Promise<void> {
+    this.reclaimed++;
   }
 
   onOutput(listener: (chunk: Uint8Array) => void): void {
@@ -194,6 +207,9 @@ export function fakeDialer(sandboxes: FakeSandboxes): RuntimeControlDialer {
           await sandboxes.behaviour.preStop?.();
           return { ok: true, ms: 1 };
         },
+        async trim() {
+          await sandboxes.behaviour.trim?.();
+        },
         checkHealth: async () => sandboxes.behaviour.health?.() ?? { ok: true, detail: '' },
         onOutput: () => ({ dispose() {} }),
         closed: closed.promise,
@@ -205,6 +221,7 @@ export function fakeDialer(sandboxes: FakeSandboxes): RuntimeControlDialer {
 
 export class FakeCode implements CodeCache {
   held = 0;
+  asked = 0;
   kinds: Record<string, CodePathKind> = { bootstrap: 'executable' };
 
   async package(code: { digest: string }): Promise<CodeFolder> {
@@ -219,6 +236,7 @@ export class FakeCode implements CodeCache {
 
   private hold(path: string): CodeFolder {
     this.held++;
+    this.asked++;
     let held = true;
     return {
       path,

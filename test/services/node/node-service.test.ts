@@ -169,3 +169,83 @@ test('draining ends everything and refuses starts', async () => {
   assert.equal(sandboxes.all.size, 0);
   assert.equal((await failureOf(node.start(orderOf()))).kind, 'platform');
 });
+
+test('freezing acts at once and in order; a stop thaws before the pre-stop hook, adoption thaws before it dials', async () => {
+  const { node, sandboxes, journal } = makeNode();
+  await node.freeze('c-unknown');
+  await node.thaw('c-unknown');
+  const order = orderOf({ preStop: { handler: 'index.stop', timeout: 3 } });
+  await node.start(order);
+  const [sandbox] = sandboxes.all.values();
+  assert.ok(sandbox !== undefined);
+  const frozen = node.freeze(order.instanceId);
+  assert.equal(sandbox.frozen, true);
+  const thawed = node.thaw(order.instanceId);
+  assert.equal(sandbox.frozen, false);
+  await Promise.all([frozen, thawed]);
+  await node.freeze(order.instanceId);
+  const next = makeNode({}, { sandboxes, journal });
+  await next.node.open();
+  assert.equal(sandbox.frozen, false);
+  await next.node.freeze(order.instanceId);
+  let duringHook: boolean | undefined;
+  sandboxes.behaviour.preStop = async () => {
+    duringHook = sandbox.frozen;
+  };
+  await next.node.stop(order.instanceId);
+  assert.equal(duringHook, false);
+});
+
+test('shrinking trims, freezes, reclaims; a thaw meanwhile wins', async () => {
+  const { node, sandboxes } = makeNode();
+  const order = orderOf();
+  await node.start(order);
+  const [sandbox] = sandboxes.all.values();
+  assert.ok(sandbox !== undefined);
+  let frozenAtTrim: boolean | undefined;
+  const trimming = Promise.withResolvers<void>();
+  await node.freeze(order.instanceId);
+  sandboxes.behaviour.trim = () => {
+    frozenAtTrim = sandbox.frozen;
+    return trimming.promise;
+  };
+  const first = node.shrink(order.instanceId);
+  await settle();
+  assert.equal(frozenAtTrim, false);
+  await node.thaw(order.instanceId);
+  trimming.resolve();
+  await first;
+  assert.deepEqual([sandbox.frozen, sandbox.reclaimed], [false, 0]);
+  await node.shrink(order.instanceId);
+  assert.deepEqual([sandbox.frozen, sandbox.reclaimed], [true, 1]);
+});
+
+test('a frozen instance is not asked for its health', async () => {
+  const { node, sandboxes, clock } = makeNode();
+  const check = {
+    httpGetUrl: '/health',
+    initialDelaySeconds: 0,
+    periodSeconds: 1,
+    timeoutSeconds: 1,
+    failureThreshold: 2,
+    successThreshold: 1,
+  };
+  const custom = { command: ['node'], args: [], port: 9000, healthCheckConfig: check };
+  const order = orderOf({ runtime: 'custom', customRuntimeConfig: custom });
+  const starting = node.start(order);
+  await clock.advance(10);
+  await starting;
+  sandboxes.behaviour.health = () => ({ ok: false, detail: 'status code: 500' });
+  await node.freeze(order.instanceId);
+  await clock.advance(10_000);
+  assert.equal(node.info().instances, 1);
+  await node.thaw(order.instanceId);
+  await clock.advance(10_000);
+  assert.equal(node.info().instances, 0);
+});
+
+test('prepared code is in the cache and not held', async () => {
+  const { node, code } = makeNode();
+  await node.prepare(orderOf().spec);
+  assert.deepEqual([code.asked, code.held], [1, 0]);
+});

@@ -242,6 +242,21 @@ export class FakePool implements NodePool {
     this.exit(instanceId, reason);
   }
 
+  /** What was frozen, thawed, shrunk and prepared, in order. */
+  readonly pauses: [string, string][] = [];
+  async freeze(instanceId: string): Promise<void> {
+    this.pauses.push(['freeze', instanceId]);
+  }
+  async thaw(instanceId: string): Promise<void> {
+    this.pauses.push(['thaw', instanceId]);
+  }
+  async shrink(instanceId: string): Promise<void> {
+    this.pauses.push(['shrink', instanceId]);
+  }
+  async prepare(spec: VersionSpec): Promise<void> {
+    this.pauses.push(['prepare', spec.key]);
+  }
+
   exit(instanceId: string, reason: InstanceExit['reason'], more: Partial<InstanceExit> = {}): void {
     if (!this.running.delete(instanceId)) return;
     this.exits.emit({ instanceId, reason, lastOutput: '', ...more });

@@ -1,0 +1,92 @@
+import { Alarm } from '../../core/base/alarm.ts';
+import type { Clock } from '../../core/base/clock.ts';
+import type { Disposable } from '../../core/base/disposable.ts';
+import type { Logger } from '../../core/base/log.ts';
+import type { NodePool } from '../../core/ports/node-pool.ts';
+import type { InstanceRecord } from './instance-record.ts';
+import type { SchedulerState } from './state.ts';
+
+export interface FreezerDeps {
+  readonly state: SchedulerState;
+  readonly record: (instance: number) => InstanceRecord | undefined;
+  readonly pool: NodePool;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * Freezes instances between calls (FC reference 7). Warm calls pay one comparison: an instance is frozen only once it has
+ * been idle for `freezeAfterMs`, found by a look at the idle list that is due while something on it still runs.
+ */
+export class Freezer implements Disposable {
+  private readonly deps: FreezerDeps;
+  private readonly alarm: Alarm;
+  private armed = false;
+
+  constructor(deps: FreezerDeps) {
+    this.deps = deps;
+    this.alarm = new Alarm(deps.clock, () => this.round());
+  }
+
+  /** After every decision: sees to it that the newest idle instance is looked at in time. */
+  look(): void {
+    if (this.armed) return;
+    const newest = this.deps.state.idle.first;
+    if (newest === undefined) return;
+    const record = this.deps.record(newest.id);
+    if (record === undefined || record.pause !== 'runs') return;
+    this.arm(newest.idleSince);
+  }
+
+  /** A call goes to this instance, now; the thaw travels beside it. */
+  thaw(record: InstanceRecord): void {
+    if (record.pause === 'frozen') record.pause = 'runs';
+    this.deps.pool.thaw(record.instanceId).catch((error: unknown) => {
+      this.deps.logger.log('error', 'an instance could not be thawed and is removed', {
+        instance: record.instanceId,
+        error: String(error),
+      });
+      this.deps.pool.kill(record.instanceId, 'killed').catch(() => undefined);
+    });
+  }
+
+  dispose(): void {
+    this.alarm.dispose();
+  }
+
+  private arm(idleSince: number): void {
+    const { freezeAfterMs } = this.deps.state.settings;
+    if (freezeAfterMs === Number.POSITIVE_INFINITY) return;
+    this.armed = true;
+    this.alarm.wakeBy(idleSince + freezeAfterMs);
+  }
+
+  private round(): void {
+    this.armed = false;
+    const { state, clock } = this.deps;
+    const due = clock.monotonic() - state.settings.freezeAfterMs;
+    /** The earliest that is not due yet. */
+    let next = Number.POSITIVE_INFINITY;
+    // Newest first: behind a frozen one all have been looked at.
+    for (const instance of state.idle) {
+      const record = this.deps.record(instance.id);
+      if (record === undefined || record.pause === 'never') continue;
+      if (record.pause === 'frozen') break;
+      if (instance.idleSince > due) next = Math.min(next, instance.idleSince);
+      else this.freeze(record);
+    }
+    if (next !== Number.POSITIVE_INFINITY) this.arm(next);
+  }
+
+  private freeze(record: InstanceRecord): void {
+    record.pause = 'frozen';
+    this.deps.pool.freeze(record.instanceId).catch((error: unknown) => {
+      // It runs on, and is not tried again: the host cannot, or the agent is away.
+      if (record.pause === 'frozen') record.pause = 'never';
+      this.deps.logger.log('warn', 'an idle instance could not be frozen', {
+        instance: record.instanceId,
+        error: String(error),
+      });
+    });
+  }
+}
