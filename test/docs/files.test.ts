@@ -64,6 +64,24 @@ test('ARCHITECTURE names every adapter and every port, and no other', () => {
   }
 });
 
+test('every port has a suite, and every adapter of the port runs it', () => {
+  const table = rows(section(page('docs/ARCHITECTURE.md'), '## Ports and adapters')).slice(2);
+  assert.ok(table.length > 5, `only ${table.length} ports were found`);
+  const missing = table.flatMap(([port, , used = '']) => {
+    const suite = `src/core/ports/${named(port)}.suite.ts`;
+    if (!existsSync(join(ROOT, suite))) return [`there is no ${suite}`];
+    const [, run = ''] = /export function (\w+Suite)\(/.exec(page(suite)) ?? [];
+    const adapters = [...used.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name);
+    return adapters
+      .filter((adapter) => {
+        const tests = globSync(`test/adapters/${adapter}/*.test.ts`, { cwd: ROOT });
+        return !tests.some((file) => page(file).includes(`\n${run}(`));
+      })
+      .map((adapter) => `test/adapters/${adapter} does not call ${run}`);
+  });
+  assert.deepEqual(missing, []);
+});
+
 test('the layers of ARCHITECTURE are those that exist', () => {
   const first = rows(section(page('docs/ARCHITECTURE.md'), '## Layers'))
     .slice(2)

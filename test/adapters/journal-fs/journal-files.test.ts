@@ -1,49 +1,35 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { JournalFiles } from '../../../src/adapters/journal-fs/journal-files.ts';
 import { silentLogger } from '../../../src/core/base/log.ts';
-import type { InstanceRecord } from '../../../src/core/ports/instance-journal.ts';
-import { orderOf } from '../../services/node/fakes.ts';
+import { instanceJournalSuite, journalRecord } from '../../../src/core/ports/instance-journal.suite.ts';
+import { killAfterLines } from '../killed-child.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 
-function folderFor(context: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'journal-'));
-  context.after(() => rmSync(folder, { recursive: true, force: true }));
-  return join(folder, 'j');
-}
-
-function record(sandboxId: string): InstanceRecord {
-  const { credentials: _, ...order } = orderOf();
-  const address = { kind: 'frames', path: `/run/${sandboxId}` } as const;
-  const timings = { sandboxMs: 1, runtimeMs: 2, codeMs: 3, initializerMs: 4, from: 'pool' } as const;
-  const started = { instanceId: order.instanceId, nodeId: 'n', address, timings, startLog: '' };
-  return { sandboxId, order, address, started };
-}
-
-test('what was written is listed by the next process, until it is removed', (context) => {
-  const folder = folderFor(context);
-  const journal = new JournalFiles(folder, silentLogger);
-  const [one, two] = [record('one'), record('two')];
-  journal.write(one);
-  journal.write(two);
-  journal.write(two);
-  const next = new JournalFiles(folder, silentLogger);
-  assert.deepEqual(
-    [...next.list()].sort((a, b) => a.sandboxId.localeCompare(b.sandboxId)),
-    [one, two],
-  );
-  next.remove('one');
-  next.remove('one');
-  assert.deepEqual(journal.list(), [two]);
-  assert.equal(statSync(join(folder, 'two.json')).mode & 0o777, 0o600);
+instanceJournalSuite('journal-fs', async (context) => {
+  const folder = join(await temporaryFolder(context), 'j');
+  return {
+    open: () => new JournalFiles(folder, silentLogger),
+    async crash(writes) {
+      const lines = await killAfterLines(new URL('./endless-writer.ts', import.meta.url), [folder], writes);
+      return Number(lines.at(-1));
+    },
+  };
 });
 
-test('half-written and foreign files are skipped and swept', (context) => {
-  const folder = folderFor(context);
+test('records are readable by their owner alone: they hold environment variables', async (context) => {
+  const folder = join(await temporaryFolder(context), 'j');
+  new JournalFiles(folder, silentLogger).write(journalRecord('one', 1));
+  assert.equal(statSync(folder).mode & 0o777, 0o700);
+  assert.equal(statSync(join(folder, 'one.json')).mode & 0o777, 0o600);
+});
+
+test('half-written and foreign files are skipped and swept', async (context) => {
+  const folder = join(await temporaryFolder(context), 'j');
   const journal = new JournalFiles(folder, silentLogger);
-  const one = record('one');
+  const one = journalRecord('one', 1);
   journal.write(one);
   writeFileSync(join(folder, 'two.json.new'), '{"half');
   writeFileSync(join(folder, 'three.json'), 'junk');

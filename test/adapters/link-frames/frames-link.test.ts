@@ -7,9 +7,17 @@ import { describe, it } from 'node:test';
 import { createFramesControlDialer, createFramesInstanceDialer } from '../../../src/adapters/link-frames/index.ts';
 import { LinkBrokenError, StaleEpochError } from '../../../src/core/ports/instance-link.ts';
 import { instanceLinkSuite } from '../../../src/core/ports/instance-link.suite.ts';
+import { runtimeControlSuite } from '../../../src/core/ports/runtime-control.suite.ts';
 import { encodeFrame, encodeJsonFrame, FrameDecoder } from '../../../src/core/protocol/frame-codec.ts';
 import { FRAME } from '../../../src/core/protocol/runtime-frames.ts';
-import { eventCall, loadedRuntime, NODE_COMMANDS, systemClock, textOf } from '../../runtimes/started-runtime.ts';
+import {
+  eventCall,
+  loadedRuntime,
+  NODE_COMMANDS,
+  StartedRuntime,
+  systemClock,
+  textOf,
+} from '../../runtimes/started-runtime.ts';
 import { versionSpec } from '../../runtimes/version-spec.ts';
 
 const EXERCISE = `
@@ -28,6 +36,28 @@ instanceLinkSuite('frames to a Node runtime', async (concurrency) => {
   const command = NODE_COMMANDS['platform node'] ?? [];
   const started = await loadedRuntime(command, { 'index.js': EXERCISE }, { concurrency });
   return { link: started.link, [Symbol.asyncDispose]: () => started[Symbol.asyncDispose]() };
+});
+
+const LIFE = `
+exports.handler = () => 'ok';
+exports.works = () => {};
+exports.fails = () => { throw new Error('no database'); };
+exports.hangs = (context, callback) => { setInterval(() => {}, 1000); };
+exports.exits = () => process.exit(3);
+exports.stop = () => {};`;
+
+runtimeControlSuite('frames to a Node runtime', async (exercise) => {
+  const runtime = await StartedRuntime.start(NODE_COMMANDS['platform node'] ?? [], { 'index.js': LIFE });
+  const control = await runtime.control();
+  return {
+    control,
+    load: runtime.loadFrame({ initializer: `index.${exercise}`, preStop: 'index.stop' }),
+    async kill() {
+      runtime.process.kill('SIGKILL');
+      await control.closed;
+    },
+    [Symbol.asyncDispose]: () => runtime[Symbol.asyncDispose](),
+  };
 });
 
 /** A runtime played by the test: answers ATTACH, gives every other frame to `onFrame`. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { describe, it } from 'node:test';
@@ -9,6 +10,7 @@ import type { HttpCall } from '../../../src/core/domain/invocation.ts';
 import { TidemillError } from '../../../src/core/domain/errors.ts';
 import { LinkBrokenError } from '../../../src/core/ports/instance-link.ts';
 import { instanceLinkSuite } from '../../../src/core/ports/instance-link.suite.ts';
+import { runtimeControlSuite } from '../../../src/core/ports/runtime-control.suite.ts';
 import { RuntimeTimeoutError } from '../../../src/core/ports/runtime-control.ts';
 import type { Load } from '../../../src/core/protocol/runtime-frames.ts';
 import { credentials, eventCall, systemClock, textOf } from '../../runtimes/started-runtime.ts';
@@ -29,18 +31,61 @@ const server = require('node:http').createServer(async (req, res) => {
 });
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));`;
 
+const LIFE = `
+const [exercise] = process.argv.slice(1);
+const server = require('node:http').createServer((req, res) => {
+  if (req.url !== '/initialize' || exercise === 'works') res.end();
+  else if (exercise === 'fails') res.writeHead(500).end('no database');
+  else if (exercise === 'exits') process.exit(3);
+});
+server.listen(0, '127.0.0.1', () => console.log(server.address().port));`;
+
+/** Custom runtimes have nothing to load: the control does not look at the order. */
+const noLoad = {} as Load;
+
+/** A custom runtime in a process of its own, once it says where it listens. */
+async function startProgram(program: string, args: readonly string[]) {
+  const stdio = ['ignore', 'pipe', 'inherit'] as const;
+  const child = spawn(process.execPath, ['-e', program, ...args], { stdio: [...stdio], env: {} });
+  const exited = once(child, 'exit');
+  const port = await new Promise<number>((resolve, reject) => {
+    child.stdout.once('data', (text) => resolve(Number(text)));
+    child.once('exit', (code) => reject(new Error(`the program ended with ${code} before it listened`)));
+  });
+  return {
+    address: { kind: 'http', host: '127.0.0.1', port } as const,
+    async kill(): Promise<void> {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
 instanceLinkSuite('HTTP to a custom runtime', async (concurrency) => {
-  const child = spawn(process.execPath, ['-e', EXERCISE], { stdio: ['ignore', 'pipe', 'inherit'], env: {} });
-  const port = await new Promise<number>((resolve) => child.stdout.once('data', (text) => resolve(Number(text))));
+  const { address, kill } = await startProgram(EXERCISE, []);
   const dialer = createHttpInstanceDialer({ region: 'local' });
   const spec = versionSpec('custom.debian12', { instanceConcurrency: concurrency });
-  const link = await dialer.dial({ kind: 'http', host: '127.0.0.1', port }, spec, 1);
+  const link = await dialer.dial(address, spec, 1);
   return {
     link,
     async [Symbol.asyncDispose]() {
       link.close();
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      if (child.exitCode === null && child.kill('SIGKILL')) await ended;
+      await kill();
+    },
+  };
+});
+
+runtimeControlSuite('HTTP to a custom runtime', async (exercise) => {
+  const { address, kill } = await startProgram(LIFE, [exercise]);
+  const dialer = createHttpControlDialer({ region: 'local', clock: systemClock });
+  const control = await dialer.dial(address, 0, versionSpec('custom'));
+  return {
+    control,
+    load: noLoad,
+    kill,
+    async [Symbol.asyncDispose]() {
+      control.close();
+      await kill();
     },
   };
 });
@@ -87,8 +132,6 @@ function httpCall(call: Partial<HttpCall>): { input: { kind: 'http'; call: HttpC
     input: { kind: 'http', call: { method: 'GET', target: '/', headers: [], body: new Uint8Array(0), ...call } },
   };
 }
-
-const noLoad = {} as Load;
 
 describe('HttpLink', { timeout: 30_000 }, () => {
   it('posts events to /invoke with the headers of the reference', async () => {
