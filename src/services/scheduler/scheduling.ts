@@ -55,9 +55,8 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
   private readonly learning = new Set<string>();
   private readonly lifetime = new DisposableStore();
   private readonly alarm: Alarm;
-  private nextRequest = 1;
-  private readonly overload: OverloadGate;
   private readonly freezer: Freezer;
+  private nextRequest = 1;
   private performing = false;
   /** Why the start that is being decided failed; only set meanwhile. */
   private startError: InstanceStartError | undefined = undefined;
@@ -69,11 +68,11 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
     this.state = createSchedulerState({ epoch: deps.epoch, now: deps.clock.monotonic(), settings: deps.limits });
     this.known = new KnownVersions(deps.catalog, (event) => this.send(event));
     this.alarm = this.lifetime.add(new Alarm(deps.clock, () => this.send({ type: 'tick' })));
-  }
-
     const { pool, clock, logger } = deps;
     const record = (instance: number): InstanceRecord | undefined => this.records.get(instance);
     this.freezer = this.lifetime.add(new Freezer({ state: this.state, record, pool, clock, logger }));
+  }
+
   /**
    * Follows pool and catalog, and adopts what runs already. Resolves when everything found has been adopted or removed; nodes
    * that cannot be asked now are asked when they are up.
@@ -212,8 +211,8 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
     if (this.stage === 'closed') return;
     decide(this.state, event, this.deps.clock.monotonic());
     this.perform();
-    const { idleTimers, planTimers, wakeTimers } = this.state;
-    this.alarm.wakeBy(Math.min(idleTimers.earliest, planTimers.earliest, wakeTimers.earliest));
+    const { idleTimers, planTimers } = this.state;
+    this.alarm.wakeBy(Math.min(idleTimers.earliest, planTimers.earliest));
     this.freezer.look();
     if (event.type === 'retire' && !this.state.versions.has(event.version)) this.known.forget(event.version);
     if (this.stage === 'draining' && this.state.requests.size === 0) this.onDrained?.();
@@ -282,6 +281,7 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
       return;
     }
     this.waiting.delete(request);
+    if (record.pause === 'frozen') this.freezer.thaw(record);
     const started = cold ? record.started : undefined;
     const timings = call.timings(this.deps.clock.monotonic(), started);
     call.resolve(new InstanceLease(this, request, record, epoch, timings, first ? (started?.startLog ?? '') : ''));
@@ -289,7 +289,6 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
 
   private reject(request: number, reason: RejectReason): void {
     const call = this.waiting.get(request);
-    if (record.pause === 'frozen') this.freezer.thaw(record);
     if (call === undefined) return;
     this.waiting.delete(request);
     if (reason === 'start-failed') {

@@ -19,12 +19,11 @@ export interface SchedulerSettings {
   readonly forgetFailuresMs: number;
   /** How often a call waits for an idle instance to make room after a node had none, before it is refused. */
   readonly capacityRetries: number;
+  /** An instance idle for this long is frozen until its next call, milliseconds; Infinity: never. */
+  readonly freezeAfterMs: number;
 }
 
 export const DEFAULT_SETTINGS: SchedulerSettings = {
-  readonly keepAlive: KeepAliveSettings;
-  /** An instance idle for this long is frozen until its next call, milliseconds; Infinity: never. */
-  readonly freezeAfterMs: number;
   instancesPerAccount: LIMITS.instancesPerAccount,
   startsAtOnce: 64,
   startsUnmeasured: 16,
@@ -33,6 +32,5 @@ export const DEFAULT_SETTINGS: SchedulerSettings = {
   startBackoff: { firstMs: 50, maxMs: 2_000, factor: 2, jitter: 0 },
   forgetFailuresMs: 30_000,
   capacityRetries: 3,
-};
-  keepAlive: KEEP_ALIVE_DEFAULTS,
   freezeAfterMs: 100,
+};
