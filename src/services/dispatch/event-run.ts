@@ -24,7 +24,13 @@ export interface EventDeps {
   readonly invoker: Invoker;
 }
 
-/** One leased event: run, then settled or given back. */
+/** How long the lease must still hold when the end of an event is written down. */
+const RECORDING_LEASE_MS = 30_000;
+
+/**
+ * One leased event: run, then settled or given back. Its end is on disk before the queue forgets it, and an event that was
+ * leased before is first looked up: so a server killed between the two leaves exactly one recorded end.
+ */
 export class EventRun {
   readonly event: LeasedEvent;
   readonly envelope: AsyncEnvelope;
@@ -45,6 +51,10 @@ export class EventRun {
   /** `platformFailures`: runs in a row that failed for reasons of the platform. Answers the new count. */
   async run(platformFailures: number, onResolved: (spec: VersionSpec) => void): Promise<number> {
     const { catalog, clock, random } = this.deps;
+    if (this.event.epoch > 1 && (await this.hasEnded())) {
+      await this.deps.queue.settle(this.event);
+      return 0;
+    }
     const { account, functionName, qualifier } = this.envelope;
     const config = await catalog.asyncConfig(account, functionName, qualifier);
     const maxAgeSeconds = config?.maxAsyncEventAgeInSeconds ?? LIMITS.asyncEventAgeDefaultSeconds;
@@ -101,17 +111,27 @@ export class EventRun {
     };
   }
 
+  /** Whether whoever held the event before has recorded its end, and then could not tell the queue. */
+  private async hasEnded(): Promise<boolean> {
+    const { account, functionName, requestId, taskId } = this.envelope;
+    const since = this.event.acceptedAt;
+    const types = ['event-ended'] as const;
+    const { facts } = await this.deps.facts.read({ account, functionName, requestId, types, since, limit: 100 });
+    return facts.some((fact) => fact.type === 'event-ended' && fact.taskId === taskId);
+  }
+
   /** The recorded end. Nothing is recorded when the event is no longer ours to settle. */
   private async end(
     state: 'Succeeded' | 'Failed' | 'Expired' | 'Invalid',
     attempts: number,
     message: string,
   ): Promise<void> {
-    if (!(await this.deps.queue.settle(this.event))) return;
+    const { queue, facts, clock, logger } = this.deps;
+    if (!(await queue.renew(this.event, clock.now() + RECORDING_LEASE_MS))) return;
     const { account, functionName, requestId, taskId } = this.envelope;
-    this.deps.facts.append({
+    facts.append({
       type: 'event-ended',
-      at: this.deps.clock.now(),
+      at: clock.now(),
       account,
       functionName,
       requestId,
@@ -120,6 +140,14 @@ export class EventRun {
       attempts,
       message,
     });
+    await facts.flush().catch((error: unknown) => {
+      // The log keeps it and tries again; running the event once more would be worse.
+      logger.log('error', 'the end of an event could not be written yet', {
+        event: this.event.id,
+        error: String(error),
+      });
+    });
+    await queue.settle(this.event);
   }
 }
 

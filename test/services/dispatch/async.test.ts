@@ -251,6 +251,37 @@ describe('many events', () => {
     await world.close();
   });
 
+  test('its end is on disk before the queue forgets an event', async () => {
+    const world = await DispatchWorld.open();
+    world.catalog.put('f');
+    const disk = Promise.withResolvers<void>();
+    world.facts.flush = () => disk.promise;
+    await world.dispatch.invokeAsync(eventFor('f'));
+    await world.clock.advance(2_000);
+    assert.equal(world.facts.of('event-ended').length, 1);
+    assert.equal(world.queue.stored.size, 1);
+    disk.resolve();
+    await settle();
+    assert.equal(world.queue.stored.size, 0);
+    await world.close();
+  });
+
+  test('an event whose end was recorded by a server that died then is settled without another run', async () => {
+    const world = await DispatchWorld.open();
+    world.catalog.put('f');
+    await world.dispatch.invokeAsync(eventFor('f', { delaySeconds: 60 }));
+    const [dead] = await world.queue.lease({ max: 1, leaseMs: 100, now: world.clock.now() + 60_000 });
+    assert.ok(dead);
+    const ended = { taskId: 'r1', state: 'Succeeded', attempts: 1, message: '' } as const;
+    const at = world.clock.now();
+    world.facts.append({ type: 'event-ended', at, account: ACCOUNT, functionName: 'f', requestId: 'r1', ...ended });
+    await world.clock.advance(70_000);
+    assert.equal(world.queue.stored.size, 0);
+    assert.equal(world.facts.of('event-ended').length, 1);
+    assert.equal(world.facts.of('invocation-settled').length, 0);
+    await world.close();
+  });
+
   test('drain gives back what has not begun and waits for what runs', async () => {
     const world = await DispatchWorld.open();
     world.catalog.put('f', {}, { reservedConcurrency: 1 });
