@@ -6,6 +6,7 @@ import type { Logger } from '../../core/base/log.ts';
 import type { InstanceExit } from '../../core/domain/instance.ts';
 import {
   type FoundInstance,
+  type InstanceOutput,
   InstanceStartError,
   type InstanceUsage,
   type NodeInfo,
@@ -50,6 +51,9 @@ export class AgentServer {
   private readonly subscriptions = new DisposableStore();
   private readonly recentExits: InstanceExit[] = [];
   private readonly usages: InstanceUsage[] = [];
+  /** What instances wrote while no server was there, for the next one; the oldest goes first when it is too much. */
+  private readonly unheard: InstanceOutput[] = [];
+  private unheardBytes = 0;
   private server: Server | undefined;
   private newestEpoch = -1;
   private nodeTimer: Disposable | undefined;
@@ -58,7 +62,7 @@ export class AgentServer {
     this.options = options;
     const { node } = options;
     this.subscriptions.add(node.onExit((exit) => this.tellExit(exit)));
-    this.subscriptions.add(node.onOutput((output) => this.tell({ type: 'output', output })));
+    this.subscriptions.add(node.onOutput((output) => this.tellOutput(output)));
     this.subscriptions.add(node.onUsage((usage) => this.collect(usage)));
   }
 
@@ -158,6 +162,8 @@ export class AgentServer {
   private hello(peer: Peer, epoch: number): AgentAnswer {
     peer.epoch = epoch;
     this.newestEpoch = Math.max(this.newestEpoch, epoch);
+    for (const output of this.unheard.splice(0)) this.send(peer, AGENT_FRAME.event, 0, { type: 'output', output });
+    this.unheardBytes = 0;
     for (const exit of this.recentExits) this.send(peer, AGENT_FRAME.event, 0, { type: 'exit', exit });
     return { ok: true, op: 'hello', node: this.options.node.info() };
   }
@@ -178,6 +184,16 @@ export class AgentServer {
       bytes += size;
     }
     return { ok: true, op: 'list', instances: page };
+  }
+
+  private tellOutput(output: InstanceOutput): void {
+    if ([...this.peers].some((peer) => peer.epoch !== undefined)) {
+      this.tell({ type: 'output', output });
+      return;
+    }
+    this.unheard.push(output);
+    this.unheardBytes += output.text.length;
+    while (this.unheardBytes > OUTPUT_BACKLOG_BYTES) this.unheardBytes -= this.unheard.shift()?.text.length ?? 0;
   }
 
   private tellExit(exit: InstanceExit): void {

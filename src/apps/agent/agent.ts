@@ -80,8 +80,9 @@ export async function startAgent(
     startsAtOnce: tuning.startsAtOnce,
     usagePeriodMs: USAGE_PERIOD_MS,
   });
-  await node.open();
+  // Listens to the node before it takes anything over: what those instances wrote meanwhile comes at once.
   const server = new AgentServer({ path: join(runDir, 'agent.sock'), node, clock, log: logger });
+  await node.open();
   await server.listen();
   const end = async (endInstances: () => Promise<void>, keepNetwork: boolean): Promise<void> => {
     await endInstances();

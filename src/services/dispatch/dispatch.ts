@@ -18,6 +18,7 @@ import { EventConsumer } from './event-consumer.ts';
 import { Traffic } from './instance-traffic.ts';
 import { Invoker } from './invoker.ts';
 import { resolveTarget } from './resolve.ts';
+import { StrangerOutput } from './stranger-output.ts';
 import type { CallDeps } from './running-call.ts';
 
 export interface DispatchDeps {
@@ -39,10 +40,13 @@ class Dispatcher implements Dispatch {
   private readonly traffic = new Traffic();
   private readonly invoker: Invoker;
   private readonly consumer: EventConsumer;
+  private readonly strangers: StrangerOutput;
   private readonly lifetime = new DisposableStore();
   /** Calls let in and not ended, streamed answers included. */
   private open = 0;
+  private started = false;
   private stopped = false;
+  private meeting = false;
   private onIdle: (() => void) | undefined = undefined;
 
   constructor(deps: DispatchDeps) {
@@ -65,12 +69,14 @@ class Dispatcher implements Dispatch {
     this.invoker = new Invoker(calls, deps.scheduling);
     this.consumer = new EventConsumer({ ...deps, invoker: this.invoker }, deps.scheduling);
     const { pool } = deps;
+    this.strangers = new StrangerOutput((output) => this.onOutput(output));
     this.lifetime.add(pool.onExit((exit) => this.traffic.exited(exit)));
     this.lifetime.add(pool.onUsage((usage) => this.traffic.used(usage.instanceId, usage.memoryPeakBytes)));
     this.lifetime.add(pool.onOutput((output) => this.onOutput(output)));
   }
 
   start(): void {
+    this.started = true;
     this.meetInstances();
     this.lifetime.add(this.deps.pool.onNodeUp(() => this.meetInstances()));
     this.consumer.start();
@@ -133,13 +139,18 @@ class Dispatcher implements Dispatch {
   /** Instances of an earlier server may write before their first call from here: know whose output that is. */
   private meetInstances(): void {
     const { pool, logger } = this.deps;
+    this.meeting = true;
     pool
       .list()
       .then((found) => {
         for (const { instanceId, spec } of found) this.traffic.of(instanceId, spec);
+        this.strangers.met(new Set(found.map((instance) => instance.instanceId)));
       })
       .catch((error: unknown) => {
         logger.log('warn', 'running instances could not be listed', { error: String(error) });
+      })
+      .finally(() => {
+        this.meeting = false;
       });
   }
 
@@ -147,7 +158,11 @@ class Dispatcher implements Dispatch {
   private onOutput(output: InstanceOutput): void {
     const traffic = this.traffic.find(output.instanceId);
     const { spec } = traffic ?? {};
-    if (traffic === undefined || spec === undefined) return;
+    if (traffic === undefined || spec === undefined) {
+      this.strangers.keep(output);
+      if (this.started && !this.meeting) this.meetInstances();
+      return;
+    }
     for (const { requestId, text } of traffic.attribute(output.text)) {
       for (const call of traffic.calls) if (call.requestId === requestId) call.onInstanceOutput(text);
       this.deps.facts.append({

@@ -285,6 +285,19 @@ describe('streamed answers', () => {
 });
 
 describe('output beside the calls', () => {
+  test('what an instance wrote before anybody said whose it is arrives all the same', async () => {
+    const world = await DispatchWorld.open();
+    const spec = world.catalog.put('f');
+    await settle();
+    world.pool.found = [{ instanceId: 'c-old', nodeId: 'n', spec, address: { kind: 'frames', path: 'c-old' } }];
+    world.pool.output('c-old', 'written while no server was there');
+    world.pool.output('c-unknown', 'of nobody');
+    await settle();
+    const texts = world.facts.of('output-written').map((fact) => [fact.functionName, fact.text]);
+    assert.deepEqual(texts, [['f', 'written while no server was there']]);
+    await world.close();
+  });
+
   test('goes to the one call in flight, its log tail, or the last call', async () => {
     const world = await DispatchWorld.open();
     world.catalog.put('f');
