@@ -7,7 +7,7 @@ import { type ServerProcess, startServer } from './server.ts';
 /** How long running calls may take to finish when the server is told to end. */
 const DRAIN_MS = 30_000;
 
-const settings = readSettings(process.argv.slice(2));
+const settings = readSettings(process.argv.slice(2), process.env.TIDEMILL_TUNING);
 const logger = createStreamLogger({
   process: 'server',
   least: logLevelOf(process.env.TIDEMILL_LOG),

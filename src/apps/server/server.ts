@@ -83,7 +83,7 @@ export async function startServer(
     random,
     epoch,
     facts,
-    limits: {},
+    limits: settings.tuning,
     logger,
   });
   const dispatch = createDispatch({ catalog, scheduling, queue, facts, identity, pool, clock, random, region, logger });

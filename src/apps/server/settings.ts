@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { readSchedulerTuning, type SchedulerTuning } from './tuning.ts';
 
 /** What the server process is told by whoever starts it (normally `tidemill up`). Secrets come from the installation file. */
 export interface ServerSettings {
@@ -15,10 +16,11 @@ export interface ServerSettings {
   readonly domain: string | undefined;
   /** Root of the installed package: tells where the function runtimes are. */
   readonly packageRoot: string;
+  readonly tuning: SchedulerTuning;
 }
 
-/** Reads the command line of the server process; throws on anything missing or unknown. */
-export function readSettings(args: readonly string[]): ServerSettings {
+/** Reads the command line of the server process and `TIDEMILL_TUNING`; throws on anything missing or unknown. */
+export function readSettings(args: readonly string[], tuning: string | undefined): ServerSettings {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -44,5 +46,6 @@ export function readSettings(args: readonly string[]): ServerSettings {
     host: required('host'),
     domain: values.domain,
     packageRoot: required('package-root'),
+    tuning: readSchedulerTuning(tuning),
   };
 }

@@ -1,4 +1,5 @@
 import type { FunctionErrorType, InvocationTimings } from './invocation.ts';
+import type { ThrottleReason } from './overload.ts';
 
 interface FactBase {
   /** Wall-clock milliseconds. */
@@ -19,6 +20,8 @@ export interface InvocationSettled extends FactBase {
   readonly status: number;
   readonly errorType?: FunctionErrorType;
   readonly errorMessage?: string;
+  /** The limit that kept the call from running. */
+  readonly throttled?: ThrottleReason;
   readonly durationMs: number;
   readonly billedMs: number;
   readonly memorySizeMb: number;

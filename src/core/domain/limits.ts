@@ -50,6 +50,7 @@ export const LIMITS = {
   asyncDelayMaxSeconds: 3_600,
   asyncTaskKeptSeconds: 7 * 86_400,
   instancesPerAccount: 300,
+  callsPerAccount: 10_000,
   idleInstanceSeconds: 300,
   pidsPerInstance: 512,
   signatureSkewSeconds: 900,

@@ -12,6 +12,8 @@ interface FunctionCounts {
   async: number;
   coldStarts: number;
   readonly errors: Map<string, number>;
+  /** By the limit that was reached. */
+  readonly throttled: Map<string, number>;
 }
 
 /** What is measured elsewhere at the moment of a scrape. */
@@ -38,6 +40,7 @@ export class MetricsFold {
       if (fact.timings.cold) counts.coldStarts++;
       if (fact.errorType !== undefined) bump(counts.errors, fact.errorType);
       else if (fact.status >= 400) bump(counts.errors, String(fact.status));
+      if (fact.throttled !== undefined) bump(counts.throttled, fact.throttled);
       this.observe(fact.durationMs);
     } else if (fact.type === 'instance-started') this.starts[fact.from]++;
     else if (fact.type === 'event-accepted') this.accepted++;
@@ -55,6 +58,8 @@ export class MetricsFold {
     }
     text.family('tidemill_invocation_errors_total', 'counter', 'Invocations that failed, by error type or status.');
     for (const each of counts) for (const [code, n] of each.errors) text.sample('', { ...labels(each), code }, n);
+    text.family('tidemill_throttled_total', 'counter', 'Calls refused by a limit before they ran, by limit.');
+    for (const each of counts) for (const [reason, n] of each.throttled) text.sample('', { ...labels(each), reason }, n);
     text.family('tidemill_cold_starts_total', 'counter', 'Invocations that waited for an instance to start.');
     for (const each of counts) text.sample('', labels(each), each.coldStarts);
     this.renderDurations(text);
@@ -97,7 +102,7 @@ export class MetricsFold {
     const known = this.functions.get(key) ?? (full ? this.functions.get('') : undefined);
     if (known !== undefined) return known;
     const identity = full ? { account: '', functionName: '(others)' } : { account, functionName };
-    const counts = { ...identity, sync: 0, async: 0, coldStarts: 0, errors: new Map<string, number>() };
+    const counts = { ...identity, sync: 0, async: 0, coldStarts: 0, errors: new Map<string, number>(), throttled: new Map<string, number>() };
     this.functions.set(full ? '' : key, counts);
     return counts;
   }

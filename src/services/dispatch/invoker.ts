@@ -2,6 +2,7 @@ import { TidemillError } from '../../core/domain/errors.ts';
 import type { InvocationTimings } from '../../core/domain/invocation.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import { LogTail } from '../../core/domain/log-tail.ts';
+import { ThrottledError } from '../../core/domain/overload.ts';
 import { isCustomRuntime } from '../../core/domain/version-spec.ts';
 import type { InvokeAnswer, InvokeCommand, Target } from '../../core/ports/dispatch.ts';
 import { InstanceStartError, type StartFailure } from '../../core/ports/node-pool.ts';
@@ -112,7 +113,8 @@ export class Invoker {
       }
       error = outcome.error;
     }
-    record(error.status, { errorMessage: error.message });
+    const throttled = error instanceof ThrottledError ? { throttled: error.reason } : {};
+    record(error.status, { errorMessage: error.message, ...throttled });
     throw error;
   }
 

@@ -1,5 +1,6 @@
 import type { InvocationSettled } from '../../core/domain/fact.ts';
 import type { FunctionErrorType, InvocationTimings } from '../../core/domain/invocation.ts';
+import type { ThrottleReason } from '../../core/domain/overload.ts';
 import type { InvokeCommand } from '../../core/ports/dispatch.ts';
 
 export interface Outcome {
@@ -7,6 +8,7 @@ export interface Outcome {
   readonly status: number;
   readonly errorType?: FunctionErrorType | undefined;
   readonly errorMessage?: string | undefined;
+  readonly throttled?: ThrottleReason | undefined;
   readonly durationMs: number;
   readonly maxMemoryMb: number;
   readonly timings: InvocationTimings;
@@ -49,5 +51,6 @@ export function settled(
     ...fact,
     ...(errorType === undefined ? {} : { errorType }),
     ...(errorMessage === undefined ? {} : { errorMessage }),
+    ...(outcome.throttled === undefined ? {} : { throttled: outcome.throttled }),
   };
 }

@@ -6,10 +6,12 @@ import { addInstance, drain, end, grant, makeReady, remove } from './lifecycle.t
 import { plan, pump, rejectAll, serve, startFailed } from './planning.ts';
 import {
   accountState,
+  addRequest,
   forgetIfDone,
   functionState,
   type InstanceState,
   RequestState,
+  removeRequest,
   type SchedulerState,
   type VersionState,
   versionState,
@@ -58,22 +60,23 @@ export function decide(state: SchedulerState, event: SchedulerEvent, now: number
 
 function enqueue(state: SchedulerState, id: number, shape: VersionShape, wait: boolean, now: number): void {
   const version = state.versions.get(shape.key) ?? versionState(state, shape);
-  const instance = version.function.limit === 0 ? undefined : version.free.first;
+  const full = version.function.account.calls >= state.settings.callsPerAccount;
+  const instance = full || version.function.limit === 0 ? undefined : version.free.first;
   if (instance === undefined && !wait) return;
   countArrival(version, now, state.settings);
   const request = new RequestState(id, version);
   if (instance !== undefined) {
-    state.requests.set(id, request);
+    addRequest(state, request);
     if (version.free.size > 1) version.free.pushFront(instance.inFree);
     grant(state, request, instance, now, 'warm');
     return;
   }
-  const reason = refusal(state, version);
+  const reason = full ? 'account-calls' : refusal(state, version);
   if (reason !== undefined) {
     state.effects.push({ type: 'reject', request: id, reason });
     return;
   }
-  state.requests.set(id, request);
+  addRequest(state, request);
   request.place = new ListNode(request);
   version.waiting.pushBack(request.place);
   plan(state, version, now);
@@ -83,7 +86,7 @@ function cancel(state: SchedulerState, id: number): void {
   const request = state.requests.get(id);
   if (request?.place?.list === undefined) return;
   request.place.unlink();
-  state.requests.delete(id);
+  removeRequest(state, request);
   forgetIfDone(state, request.version);
 }
 
@@ -92,7 +95,7 @@ function released(state: SchedulerState, id: number, epoch: number, outcome: Rel
   const request = state.requests.get(id);
   const instance = request?.instance;
   if (request === undefined || instance === undefined) return;
-  state.requests.delete(id);
+  removeRequest(state, request);
   if (outcome !== 'broken') request.version.execMs = smooth(request.version.execMs, now - request.grantedAt);
   if (instance.phase === 'gone') return;
   instance.inFlight--;

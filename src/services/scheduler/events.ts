@@ -52,7 +52,13 @@ export type SchedulerEvent =
   /** Time has passed: timers that are due fire. */
   | { readonly type: 'tick' };
 
-export type RejectReason = 'function-limit' | 'account-limit' | 'no-capacity' | 'on-demand-off' | 'start-failed';
+export type RejectReason =
+  | 'function-limit'
+  | 'account-limit'
+  | 'account-calls'
+  | 'no-capacity'
+  | 'on-demand-off'
+  | 'start-failed';
 
 export type SchedulerEffect =
   /** The call may go to the instance. `cold`: it waited for this instance to start; `first`: the first such call. */

@@ -7,6 +7,7 @@ import {
   forgetIfDone,
   type InstanceState,
   type RequestState,
+  removeRequest,
   type SchedulerState,
   type VersionState,
 } from './state.ts';
@@ -89,19 +90,21 @@ export function pump(state: SchedulerState, freed: InstanceState | undefined, no
     for (const version of freed.version.function.versions) plan(state, version, now);
   }
   // Ends: every turn takes a version out, or starts an instance that it wanted.
-  while (state.blocked.size > 0) {
-    const version = state.blocked.first;
+  for (;;) {
+    const version = state.blocked.next();
     if (version === undefined) return;
-    version.blocked.unlink();
-    if (version.waiting.size === 0 || now < version.notBefore || startsWanted(state, version, now) <= 0) continue;
-    const result = tryStart(state, version, now);
-    if (result === 'later') {
-      state.blocked.pushFront(version.blocked);
-      return;
+    if (version.waiting.size === 0 || now < version.notBefore || startsWanted(state, version, now) <= 0) {
+      version.blocked.unlink();
+      continue;
     }
+    const result = tryStart(state, version, now);
+    if (result === 'later') return;
     if (result === 'started') {
-      if (startsWanted(state, version, now) > 0) state.blocked.pushBack(version.blocked);
-    } else if (version.ready + version.starting === 0) {
+      state.blocked.charge(version);
+      continue;
+    }
+    version.blocked.unlink();
+    if (version.ready + version.starting === 0) {
       rejectAll(state, version, REASONS[result]);
     } else if (result === 'account') {
       version.function.account.blocked.pushBack(version.blocked);
@@ -143,7 +146,7 @@ function retryCapacity(state: SchedulerState, version: VersionState): boolean {
 
 function reject(state: SchedulerState, request: RequestState, reason: RejectReason): void {
   request.place?.unlink();
-  state.requests.delete(request.id);
+  removeRequest(state, request);
   state.effects.push({ type: 'reject', request: request.id, reason });
 }
 

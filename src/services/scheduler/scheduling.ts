@@ -20,6 +20,7 @@ import { Freezer } from './freezer.ts';
 import { InstanceRecord, isLinked } from './instance-record.ts';
 import { KnownVersions, shapeOf } from './known-versions.ts';
 import { InstanceLease, type LeaseOwner, WARM_TIMINGS } from './lease.ts';
+import { OverloadGate } from './overload-gate.ts';
 import { causeOf, refusalError } from './refusals.ts';
 import type { SchedulerSettings } from './settings.ts';
 import { createSchedulerState, type SchedulerState } from './state.ts';
@@ -55,6 +56,7 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
   private readonly learning = new Set<string>();
   private readonly lifetime = new DisposableStore();
   private readonly alarm: Alarm;
+  private readonly overload: OverloadGate;
   private readonly freezer: Freezer;
   private nextRequest = 1;
   private performing = false;
@@ -67,6 +69,7 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
     this.deps = deps;
     this.state = createSchedulerState({ epoch: deps.epoch, now: deps.clock.monotonic(), settings: deps.limits });
     this.known = new KnownVersions(deps.catalog, (event) => this.send(event));
+    this.overload = this.lifetime.add(new OverloadGate(deps.clock, deps.random));
     this.alarm = this.lifetime.add(new Alarm(deps.clock, () => this.send({ type: 'tick' })));
     const { pool, clock, logger } = deps;
     const record = (instance: number): InstanceRecord | undefined => this.records.get(instance);
@@ -129,9 +132,13 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
     if (this.stage !== 'running') return undefined;
     const known = this.known.get(spec.key);
     if (known === undefined) return undefined;
+    if (this.overload.active) return undefined;
     const request = this.nextRequest++;
-    decide(this.state, { type: 'enqueue', request, version: known.shape, wait: false }, this.deps.clock.monotonic());
-    return this.takeGrant(request);
+    const now = this.deps.clock.monotonic();
+    decide(this.state, { type: 'enqueue', request, version: known.shape, wait: false }, now);
+    const lease = this.takeGrant(request);
+    if (lease !== undefined) this.overload.count(known.shape, now);
+    return lease;
   }
 
   async acquire(spec: VersionSpec, requestId: string, signal: AbortSignal): Promise<Lease> {
@@ -145,6 +152,7 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
         this.learning.delete(spec.key);
       }
     }
+    await this.overload.pass(known.shape, spec, signal);
     signal.throwIfAborted();
     if (this.stage !== 'running') throw closing();
     const request = this.nextRequest++;
@@ -298,6 +306,7 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
     const { account, functionName } = call.spec;
     const limits = {
       account: this.state.accounts.get(account)?.limit ?? this.state.settings.instancesPerAccount,
+      accountCalls: this.state.settings.callsPerAccount,
       reserved: this.known.reserved(`${account}/${functionName}`),
     };
     call.reject(refusalError(reason, call.spec, limits));

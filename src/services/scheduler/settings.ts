@@ -5,6 +5,8 @@ import { LIMITS } from '../../core/domain/limits.ts';
 export interface SchedulerSettings {
   /** Most instances of one account, unless an `account-limit` event says otherwise. */
   readonly instancesPerAccount: number;
+  /** Most calls of one account that wait or run at once. */
+  readonly callsPerAccount: number;
   /** Most starts in progress at once over all functions: the rest wait their turn, function by function. */
   readonly startsAtOnce: number;
   /** Most instances of a version whose execution time nobody has measured yet. */
@@ -25,6 +27,7 @@ export interface SchedulerSettings {
 
 export const DEFAULT_SETTINGS: SchedulerSettings = {
   instancesPerAccount: LIMITS.instancesPerAccount,
+  callsPerAccount: LIMITS.callsPerAccount,
   startsAtOnce: 64,
   startsUnmeasured: 16,
   assumedStartMs: 300,

@@ -1,5 +1,6 @@
 import { Deadline, DeadlineWheel } from '../../core/base/deadline-wheel.ts';
 import { LinkedList, ListNode } from '../../core/base/linked-list.ts';
+import { FairQueue } from './fairness.ts';
 import type { SchedulerEffect, VersionShape } from './events.ts';
 import { DEFAULT_SETTINGS, type SchedulerSettings } from './settings.ts';
 
@@ -124,6 +125,8 @@ export class AccountState {
   reserved = 0;
   /** Counted instances of functions without a reservation. */
   shared = 0;
+  /** Calls that wait or run. */
+  calls = 0;
   /** Idle instances of functions without a reservation, least recently used last. */
   readonly idle = new LinkedList<InstanceState>();
   /** Versions that wait for room in the account. */
@@ -152,7 +155,7 @@ export interface SchedulerState {
   /** All idle instances, least recently used last. */
   readonly idle: LinkedList<InstanceState>;
   /** Versions that wait for room on the nodes or for their turn to start. */
-  readonly blocked: LinkedList<VersionState>;
+  readonly blocked: FairQueue;
   /** Idle instances' ends; coarse. */
   readonly idleTimers: DeadlineWheel<InstanceState>;
   /** Looking again at queues; fine. */
@@ -185,7 +188,7 @@ export function createSchedulerState(options: {
     requests: new Map(),
     instances: new Map(),
     idle: new LinkedList(),
-    blocked: new LinkedList(),
+    blocked: new FairQueue(),
     idleTimers: new DeadlineWheel({ granularityMs: 200, buckets: 2_048, now: options.now }),
     planTimers: new DeadlineWheel({ granularityMs: 5, buckets: 2_048, now: options.now }),
     nextInstance: 1,
@@ -196,6 +199,16 @@ export function createSchedulerState(options: {
     memoryIdleMb: 0,
     startMs: settings.assumedStartMs,
   };
+}
+
+/** A call that waits or has a lease from now on. */
+export function addRequest(state: SchedulerState, request: RequestState): void {
+  state.requests.set(request.id, request);
+  request.version.function.account.calls++;
+}
+
+export function removeRequest(state: SchedulerState, request: RequestState): void {
+  if (state.requests.delete(request.id)) request.version.function.account.calls--;
 }
 
 export function accountState(state: SchedulerState, name: string): AccountState {
