@@ -22,7 +22,11 @@ import { encodeJsonFrame, FrameDecoder } from '../../core/protocol/frame-codec.t
 
 export interface AgentServerOptions {
   readonly path: string;
-  readonly node: NodePool & { info(): NodeInfo; thawAll(): Promise<void> };
+  readonly node: NodePool & {
+    info(): NodeInfo;
+    thawAll(): Promise<void>;
+    onChange(listener: (node: NodeInfo) => void): Disposable;
+  };
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -63,6 +67,7 @@ export class AgentServer {
     const { node } = options;
     this.subscriptions.add(node.onExit((exit) => this.tellExit(exit)));
     this.subscriptions.add(node.onOutput((output) => this.tellOutput(output)));
+    this.subscriptions.add(node.onChange(() => this.nodeChanged()));
     this.subscriptions.add(node.onUsage((usage) => this.collect(usage)));
   }
 

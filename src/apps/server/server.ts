@@ -19,6 +19,7 @@ import { abortRunningCalls } from './abort-requests.ts';
 import { nextEpoch } from './epoch.ts';
 import { instanceDialer } from './instance-dialer.ts';
 import { openDoors } from './doors.ts';
+import { prepareDeployed } from './prepare-deployed.ts';
 import type { ServerSettings } from './settings.ts';
 
 export interface ServerProcess {
@@ -105,6 +106,11 @@ export async function startServer(
     pool,
     onError: (error) => logger.log('warn', 'a running call could not be aborted', { error: String(error) }),
   });
+  const preparing = prepareDeployed({
+    catalog,
+    pool,
+    onError: (error) => logger.log('info', 'code could not be made ready ahead', { error: String(error) }),
+  });
   await scheduling.start(); // first adopts what runs: a call that came earlier would start instances beside them
   dispatch.start();
   const doors = await openDoors(settings, {
@@ -132,6 +138,7 @@ export async function startServer(
     async drain(graceMs) {
       // from the outside in: nothing new, then what runs finishes, then its leases go back
       aborts.dispose();
+      preparing.dispose();
       await events.stop();
       await doors.drain(graceMs);
       await dispatch.drain();

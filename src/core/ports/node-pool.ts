@@ -11,6 +11,8 @@ export interface NodeInfo {
   /** MB promised to running instances. */
   readonly memoryUsedMb: number;
   readonly instances: number;
+  /** What waits in the node's pool, booted, by runtime id. */
+  readonly pooled?: Readonly<Record<string, number>>;
 }
 
 export interface StartOrder {

@@ -8,7 +8,7 @@ import { LIMITS } from '../../core/domain/limits.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
 import type { EventQueue } from '../../core/ports/event-queue.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
-import type { NodePool } from '../../core/ports/node-pool.ts';
+import type { NodeInfo, NodePool } from '../../core/ports/node-pool.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
 import type { Acs3Verifier } from '../wire/acs3-verifier.ts';
 import { asTidemillError, sendError } from '../wire/answer.ts';
@@ -106,8 +106,17 @@ async function gauges(deps: OpsDoorDeps): Promise<Parameters<MetricsFold['render
   return {
     version: deps.version,
     instances: nodes.map((node) => ({ node: node.nodeId, zone: node.zone, count: node.instances })),
+    pooled: pooledOver(nodes),
     queue: await deps.queue.depth(),
   };
+}
+
+function pooledOver(nodes: readonly NodeInfo[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const { pooled } of nodes) {
+    for (const [runtime, count] of Object.entries(pooled ?? {})) sums[runtime] = (sums[runtime] ?? 0) + count;
+  }
+  return sums;
 }
 
 function checkQuery(route: FunctionRoute, query: Query): void {

@@ -20,6 +20,8 @@ interface FunctionCounts {
 export interface Gauges {
   readonly version: string;
   readonly instances: readonly { readonly node: string; readonly zone: string; readonly count: number }[];
+  /** Booted runtimes without a function, over all nodes. */
+  readonly pooled: Readonly<Record<string, number>>;
   readonly queue: { readonly waiting: number; readonly leased: number };
 }
 
@@ -59,7 +61,8 @@ export class MetricsFold {
     text.family('tidemill_invocation_errors_total', 'counter', 'Invocations that failed, by error type or status.');
     for (const each of counts) for (const [code, n] of each.errors) text.sample('', { ...labels(each), code }, n);
     text.family('tidemill_throttled_total', 'counter', 'Calls refused by a limit before they ran, by limit.');
-    for (const each of counts) for (const [reason, n] of each.throttled) text.sample('', { ...labels(each), reason }, n);
+    for (const each of counts)
+      for (const [reason, n] of each.throttled) text.sample('', { ...labels(each), reason }, n);
     text.family('tidemill_cold_starts_total', 'counter', 'Invocations that waited for an instance to start.');
     for (const each of counts) text.sample('', labels(each), each.coldStarts);
     this.renderDurations(text);
@@ -67,6 +70,8 @@ export class MetricsFold {
     text.sample('', { from: 'pool' }, this.starts.pool).sample('', { from: 'scratch' }, this.starts.scratch);
     text.family('tidemill_instances', 'gauge', 'Running instances per node.');
     for (const { node, zone, count } of gauges.instances) text.sample('', { node, zone }, count);
+    text.family('tidemill_pool_ready', 'gauge', 'Booted runtimes that wait for a function, by runtime.');
+    for (const [runtime, n] of Object.entries(gauges.pooled)) text.sample('', { runtime }, n);
     text.family('tidemill_queue_depth', 'gauge', 'Accepted async events that have not reached their end.');
     text.sample('', { state: 'waiting' }, gauges.queue.waiting).sample('', { state: 'leased' }, gauges.queue.leased);
     text
@@ -102,7 +107,14 @@ export class MetricsFold {
     const known = this.functions.get(key) ?? (full ? this.functions.get('') : undefined);
     if (known !== undefined) return known;
     const identity = full ? { account: '', functionName: '(others)' } : { account, functionName };
-    const counts = { ...identity, sync: 0, async: 0, coldStarts: 0, errors: new Map<string, number>(), throttled: new Map<string, number>() };
+    const counts = {
+      ...identity,
+      sync: 0,
+      async: 0,
+      coldStarts: 0,
+      errors: new Map<string, number>(),
+      throttled: new Map<string, number>(),
+    };
     this.functions.set(full ? '' : key, counts);
     return counts;
   }

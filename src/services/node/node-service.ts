@@ -19,7 +19,7 @@ import { newLetters } from '../../core/base/ids.ts';
 import { bootEnvironment } from './environment.ts';
 import { Instance, type InstanceParts } from './instance.ts';
 import { InstanceOutputBuffer } from './instance-output.ts';
-import { bootLimits, InstanceStart, type InstanceHoldings, type StartParts } from './instance-start.ts';
+import { bootLimits, InstanceStart, mayUsePool, type InstanceHoldings, type StartParts } from './instance-start.ts';
 import { type BootedRuntime, bootRuntime, CONTROL_EPOCH, firstOf, text } from './runtime-boot.ts';
 import { prepareCode } from './prepare-code.ts';
 import { RuntimePool, type PoolPolicy } from './runtime-pool.ts';
@@ -54,6 +54,7 @@ export class NodeService implements NodePool {
   private readonly exits = new Emitter<InstanceExit>();
   private readonly outputs = new Emitter<InstanceOutput>();
   private readonly usages = new Emitter<InstanceUsage>();
+  private readonly changes = new Emitter<NodeInfo>();
   private readonly pool: RuntimePool;
   private readonly parts: StartParts;
   private readonly instanceParts: InstanceParts;
@@ -72,6 +73,7 @@ export class NodeService implements NodePool {
       clock: options.clock,
       random: options.random,
       log: options.log,
+      changed: () => this.changes.emit(this.info()),
     });
     this.parts = { ...options, pool: this.pool, gate };
     this.instanceParts = {
@@ -123,6 +125,7 @@ export class NodeService implements NodePool {
       memoryMb: this.options.memoryMb,
       memoryUsedMb: this.promisedMb,
       instances: this.instances.size,
+      pooled: Object.fromEntries(this.pool.ready),
     };
   }
 
@@ -172,6 +175,7 @@ export class NodeService implements NodePool {
   }
 
   async prepare(spec: VersionSpec): Promise<void> {
+    if (mayUsePool(spec.config, this.options.defaultDiskMb)) this.pool.expect(spec.config.runtime);
     await prepareCode(this.options.code, spec);
   }
 
@@ -196,6 +200,11 @@ export class NodeService implements NodePool {
 
   onUsage(listener: (usage: InstanceUsage) => void): Disposable {
     return this.usages.subscribe(listener);
+  }
+
+  /** The pool has changed; what instances do is told by starts and exits. */
+  onChange(listener: (node: NodeInfo) => void): Disposable {
+    return this.changes.subscribe(listener);
   }
 
   /** One machine, there from the beginning: the listener hears of it at once. */

@@ -48,6 +48,8 @@ export interface PoolOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** What is ready has changed. */
+  readonly changed: () => void;
 }
 
 const REFILL_DELAY_MS = 5;
@@ -77,6 +79,12 @@ export class RuntimePool {
     this.schedule(0, 0);
   }
 
+  /** A function of this runtime was deployed: its first call is near. */
+  expect(runtime: string): void {
+    this.lastUse.set(runtime, this.options.clock.monotonic());
+    this.schedule(REFILL_DELAY_MS, 0);
+  }
+
   /**
    * A member for this runtime, now in the caller's hands; undefined when there is none. One that still boots is better than
    * a new one: it is further along. Rejects when that boot fails.
@@ -92,6 +100,7 @@ export class RuntimePool {
             list.findIndex((member) => member.booted !== undefined),
           );
     const member = list?.splice(index, 1)[0];
+    if (member?.booted !== undefined) this.options.changed();
     this.schedule(REFILL_DELAY_MS, 0);
     return member?.booting;
   }
@@ -182,6 +191,7 @@ export class RuntimePool {
     booting.then(
       (booted) => {
         member.booted = booted;
+        this.options.changed();
         const dead = () => this.discard(list, member);
         void booted.handle.exited.then(dead);
         void booted.control.closed.then(dead);

@@ -81,7 +81,9 @@ before(async () => {
     scheduling: partial<Scheduling>('scheduling', { instances: () => [] }),
     facts: log,
     nodes: partial<NodePool>('nodes', {
-      nodes: () => [{ nodeId: 'n1', zone: 'z', cpu: 2, memoryMb: 100, memoryUsedMb: 1, instances: 3 }],
+      nodes: () => [
+        { nodeId: 'n1', zone: 'z', cpu: 2, memoryMb: 100, memoryUsedMb: 1, instances: 3, pooled: { nodejs24: 2 } },
+      ],
     }),
     queue: partial<EventQueue>('queue', {
       depth: async () => ({ waiting: 4, leased: 1, oldestAcceptedAt: undefined }),
@@ -130,6 +132,7 @@ test('metrics fold facts', async () => {
     'tidemill_invocation_duration_seconds_bucket{le="1"} 3',
     'tidemill_invocation_duration_seconds_count 3',
     'tidemill_instances{node="n1",zone="z"} 3',
+    'tidemill_pool_ready{runtime="nodejs24"} 2',
     'tidemill_queue_depth{state="waiting"} 4',
   ]) {
     assert.ok(text.split('\n').includes(line), `${line}\nis not in\n${text}`);
