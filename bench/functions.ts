@@ -9,6 +9,8 @@ const ECHO = 'exports.handler = async (event) => event;\n';
 export interface BenchFunction {
   readonly name: string;
   readonly runtime: string;
+  /** index.js; without it the function echoes. */
+  readonly code?: string;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -31,7 +33,7 @@ export function fcClient(platform: Platform): Client {
 /** Deploys an echo function with the vendor's SDK. */
 export async function deployEcho(client: Client, wanted: BenchFunction): Promise<void> {
   const zip = new ZipFile();
-  zip.addBuffer(Buffer.from(ECHO), 'index.js');
+  zip.addBuffer(Buffer.from(wanted.code ?? ECHO), 'index.js');
   zip.end();
   const chunks: Buffer[] = [];
   for await (const chunk of zip.outputStream) chunks.push(Buffer.from(chunk as Uint8Array));

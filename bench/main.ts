@@ -5,9 +5,10 @@ import { type Measurement, median, type Row } from './row.ts';
 import { coldFromPool, coldFromScratch } from './rows/cold.ts';
 import { frozenCall } from './rows/frozen.ts';
 import { idleMemory } from './rows/idle-memory.ts';
+import { smallCaller } from './rows/small-caller.ts';
 import { warmCost, warmLatency } from './rows/warm.ts';
 
-const ROWS: readonly Row[] = [warmCost, warmLatency, coldFromPool, coldFromScratch, idleMemory, frozenCall];
+const ROWS: readonly Row[] = [warmCost, warmLatency, coldFromPool, coldFromScratch, idleMemory, frozenCall, smallCaller];
 
 /** Measures the rows named on the command line (default: all) and prints one table; the same as JSON in bench/out. */
 const wanted = process.argv.slice(2);

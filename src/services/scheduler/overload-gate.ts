@@ -7,8 +7,6 @@ import { LagProbe } from './lag-probe.ts';
 import { OverloadGuard } from './overload.ts';
 import { overloadError } from './refusals.ts';
 
-/** A refused caller hears of it this much later: who calls again at once would otherwise cost as much as being served. */
-const HOLD_MS = 250;
 /** Most refused calls held at once; more are refused at once. */
 const HELD_MAX = 2_000;
 
@@ -56,7 +54,7 @@ export class OverloadGate implements Disposable {
     this.held++;
     try {
       await new Promise<void>((resolve) => {
-        const timer = this.clock.after(HOLD_MS, () => {
+        const timer = this.clock.after(this.guard.holdMs, () => {
           signal.removeEventListener('abort', onAbort);
           resolve();
         });

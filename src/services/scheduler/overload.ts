@@ -3,7 +3,7 @@ import { fairLevel, throttleProbability } from '../../core/domain/overload.ts';
 export interface OverloadSettings {
   /** Queueing delay that is still fine, milliseconds. */
   readonly targetMs: number;
-  /** Every sample of a stretch this long must be above the target for the stretch to count as overloaded, milliseconds. */
+  /** A stretch this long counts as overloaded when the mean of its samples is above the target, milliseconds. */
   readonly intervalMs: number;
   /** Overloaded stretches in a row before anybody is throttled. */
   readonly patience: number;
@@ -11,6 +11,11 @@ export interface OverloadSettings {
   readonly windowMs: number;
   /** What is let in of all callers together is never cut below this many calls in the span for each. */
   readonly freeCalls: number;
+  /**
+   * How long refused calls are held, milliseconds: who calls again at once would otherwise cost as much as being served. The
+   * longer the overload lasts, the longer.
+   */
+  readonly holdMs: { readonly least: number; readonly most: number };
 }
 
 export const OVERLOAD_DEFAULTS: OverloadSettings = {
@@ -19,10 +24,12 @@ export const OVERLOAD_DEFAULTS: OverloadSettings = {
   patience: 3,
   windowMs: 1_000,
   freeCalls: 50,
+  holdMs: { least: 250, most: 4_000 },
 };
 
 const CUT = 0.7;
 const RECOVER = 1.02;
+const HOLD_GROWTH = 1.2;
 
 /** A function that was called of late, with its counts of this span and the one before. */
 class Caller {
@@ -41,7 +48,7 @@ class Caller {
 
 /**
  * Who has to step back while the platform is overloaded although nobody is over a limit. Overload is a queueing delay that
- * stays above a target (as in CoDel: a short burst is none). While it lasts, the number of calls let in goes down, and when
+ * stays above a target (a short burst is none). While it lasts, the number of calls let in goes down, and when
  * it is over goes up again; that number is shared fairly between accounts, and the part of an account between its functions
  * (max-min). So a caller loses calls with a probability that grows with its own load, and whoever sends less than its share
  * loses none. A function alone is never throttled: there is nobody to protect. Deterministic: time and draws come from
@@ -52,13 +59,21 @@ export class OverloadGuard {
   private readonly callers = new Map<string, Caller>();
   /** Calls in the span let in of all together. */
   private capacity = Number.POSITIVE_INFINITY;
+  private hold: number;
   private windowStart = 0;
   private stretchStart = 0;
-  private least = Number.POSITIVE_INFINITY;
+  private samples = 0;
+  private delaySum = 0;
   private overloaded = 0;
 
   constructor(settings: OverloadSettings = OVERLOAD_DEFAULTS) {
     this.settings = settings;
+    this.hold = settings.holdMs.least;
+  }
+
+  /** How long to hold a call that is refused now, milliseconds. */
+  get holdMs(): number {
+    return this.hold;
   }
 
   /** Whether anybody may be throttled now. */
@@ -68,11 +83,13 @@ export class OverloadGuard {
 
   /** One sample of the queueing delay. */
   observe(delayMs: number, now: number): void {
-    this.least = Math.min(this.least, delayMs);
+    this.samples++;
+    this.delaySum += delayMs;
     if (now - this.stretchStart < this.settings.intervalMs) return;
-    const bad = this.least > this.settings.targetMs;
+    const bad = this.delaySum / this.samples > this.settings.targetMs;
     this.stretchStart = now;
-    this.least = Number.POSITIVE_INFINITY;
+    this.samples = 0;
+    this.delaySum = 0;
     this.overloaded = bad ? this.overloaded + 1 : 0;
     if (this.overloaded >= this.settings.patience) this.tighten(now);
     else if (!bad && this.active) this.relax(now);
@@ -97,6 +114,7 @@ export class OverloadGuard {
     if (this.callers.size < 2) return this.lift();
     let admitted = 0;
     for (const caller of this.callers.values()) admitted += this.weigh(caller.admitted, caller.admittedBefore, now);
+    this.hold = Math.min(this.settings.holdMs.most, this.hold * HOLD_GROWTH);
     const least = this.settings.freeCalls * this.callers.size;
     this.capacity = Math.max(least, Math.min(this.capacity, admitted) * CUT);
     this.share(now);
@@ -104,6 +122,7 @@ export class OverloadGuard {
 
   private relax(now: number): void {
     this.turn(now);
+    this.hold = Math.max(this.settings.holdMs.least, this.hold / HOLD_GROWTH);
     this.capacity *= RECOVER;
     let offered = 0;
     for (const caller of this.callers.values()) offered += this.offeredBy(caller, now);
