@@ -7,7 +7,7 @@ import { named, page, ROOT, rows, section } from './pages.ts';
 const PAGES = [...globSync('*.md', { cwd: ROOT }), ...globSync('docs/**/*.md', { cwd: ROOT })].toSorted();
 /** First parts of paths in this repository: what is in code marks and begins so must exist. */
 const TREE =
-  /^(?:src|test|tools|runtimes|examples|conformance|bench|docs|bin)\/[\w@.*<>/-]*$|^(?:package|tsconfig)\.json$/;
+  /^(?:src|test|tools|runtimes|examples|conformance|bench|chaos|docs|bin)\/[\w@.*<>/-]*$|^(?:package|tsconfig)\.json$/;
 /** Made by set-up, build or bench: not there in a fresh clone. */
 const MADE = new Set(['bench/out/results.json']);
 

@@ -49,10 +49,11 @@ function ruleFor(path: string): Rule | undefined {
     return { ours: isRoot ? [...CORE, ...roots, self] : [...CORE, self], builtins: 'all', packages: true };
   }
   if (parts[0] === 'runtimes') return { ours: [`${parts.slice(0, 2).join('/')}/`], builtins: 'all', packages: false };
-  if (parts[0] === 'conformance') return { ours: ['conformance/'], builtins: 'all', packages: true };
-  if (parts[0] === 'chaos') return { ours: ['chaos/'], builtins: 'all', packages: true };
+  if (parts[0] === 'conformance')
+    return { ours: ['conformance/', 'tools/leakcheck.ts'], builtins: 'all', packages: true };
+  if (parts[0] === 'chaos') return { ours: ['chaos/', 'conformance/'], builtins: 'all', packages: true };
   if (parts[0] === 'bench')
-    return { ours: ['bench/', 'conformance/start.ts', 'src/services/', ...CORE], builtins: 'all', packages: true };
+    return { ours: ['bench/', 'conformance/', 'src/services/', ...CORE], builtins: 'all', packages: true };
   if (parts[0] === 'test')
     return { ours: ['test/', 'src/', 'tools/', 'conformance/'], builtins: 'all', packages: true };
   if (parts[0] === 'tools') return { ours: ['tools/', 'conformance/start.ts'], builtins: 'all', packages: true };
