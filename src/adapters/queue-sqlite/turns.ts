@@ -10,6 +10,13 @@ export interface KeyTurn {
   leased: number;
 }
 
+/** So many outdated reminders do no harm: a small queue is not tidied all the time. */
+const SPARE_REMINDERS = 1_024;
+
+function newHeap(): BinaryHeap<{ readonly due: number; readonly turn: KeyTurn }> {
+  return new BinaryHeap((a, b) => a.due < b.due);
+}
+
 /**
  * Whose turn it is. Keys with something due stand in a ring and are served from its front, then go to its back; keys whose
  * events lie in the future stand in a heap until then. Both are views of the database and rebuilt from it.
@@ -18,8 +25,11 @@ export class Turns {
   private readonly byName = new Map<string, KeyTurn>();
   private readonly byId = new Map<number, KeyTurn>();
   private readonly ring = new Set<KeyTurn>();
-  /** Entries are not removed when a key's due time changes: one that no longer matches is passed over. */
-  private readonly later = new BinaryHeap<{ readonly due: number; readonly turn: KeyTurn }>((a, b) => a.due < b.due);
+  /**
+   * Entries are not removed when a key's due time changes: one that no longer matches is passed over. When most of them no
+   * longer do, the heap is made anew, so that it grows with the keys and not with what was ever due.
+   */
+  private later = newHeap();
   waiting = 0;
   leased = 0;
 
@@ -58,7 +68,7 @@ export class Turns {
   setNextDue(turn: KeyTurn, due: number | undefined): void {
     turn.nextDue = due;
     if (due === undefined) this.ring.delete(turn);
-    else if (!this.ring.has(turn)) this.later.push({ due, turn });
+    else if (!this.ring.has(turn)) this.remind(due, turn);
   }
 
   /** The first `max` keys with something due at `now` that are not in `skip`, in the order of their turns. */
@@ -80,7 +90,7 @@ export class Turns {
     this.ring.delete(turn);
     if (turn.nextDue === undefined) return;
     if (turn.nextDue <= now) this.ring.add(turn);
-    else this.later.push({ due: turn.nextDue, turn });
+    else this.remind(turn.nextDue, turn);
   }
 
   /** Drops what is known of a key that has no unsettled events. */
@@ -89,6 +99,22 @@ export class Turns {
     this.ring.delete(turn);
     this.byName.delete(turn.key);
     this.byId.delete(turn.keyId);
+  }
+
+  /** How many reminders are kept, outdated ones included. */
+  get reminders(): number {
+    return this.later.size;
+  }
+
+  private remind(due: number, turn: KeyTurn): void {
+    if (this.later.size >= 2 * this.byId.size + SPARE_REMINDERS) {
+      this.later = newHeap();
+      for (const other of this.byId.values()) {
+        const wanted = other === turn || this.ring.has(other) ? undefined : other.nextDue;
+        if (wanted !== undefined) this.later.push({ due: wanted, turn: other });
+      }
+    }
+    this.later.push({ due, turn });
   }
 
   /** Earliest due time of all waiting events, or a time that has passed already when a key is due. */

@@ -95,13 +95,23 @@ export function readTuning(text: string | undefined, cpus: number): AgentTuning 
   if (!isRecord(given)) throw new Error('TIDEMILL_TUNING must be a JSON object whose member "agent" is an object');
   for (const [name, value] of Object.entries(given)) {
     if (!(name in defaults)) throw new Error(`TIDEMILL_TUNING: there is no setting agent.${name}`);
-    const fits =
-      name === 'poolAlways'
-        ? Array.isArray(value) && value.every((item) => typeof item === 'string')
-        : typeof value === 'number' && Number.isFinite(value) && value >= 0;
-    if (!fits) throw new Error(`TIDEMILL_TUNING: agent.${name} has the wrong type`);
+    const problem = problemOf(name, value);
+    if (problem !== undefined) throw new Error(`TIDEMILL_TUNING: agent.${name} must be ${problem}`);
   }
   return { ...defaults, ...given };
+}
+
+/** What the value should be instead; undefined when it is fine. */
+function problemOf(name: string, value: unknown): string | undefined {
+  if (name === 'poolAlways') {
+    const fits = Array.isArray(value) && value.every((item) => typeof item === 'string');
+    return fits ? undefined : 'a list of runtime ids';
+  }
+  if (name === 'memoryOvercommit') {
+    return typeof value === 'number' && Number.isFinite(value) && value > 0 ? undefined : 'a number above 0';
+  }
+  const least = name === 'startsAtOnce' ? 1 : 0;
+  return Number.isSafeInteger(value) && Number(value) >= least ? undefined : `a whole number from ${least}`;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -96,7 +96,7 @@ function addPlatformCommands(program: Command, perform: Perform): void {
     .option('--port <port>', 'port of API and triggers; 0 picks a free one', '9527')
     .option('--objects-port <port>', 'port of the object store (default: the next one)')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--region <name>', 'name of the region of a new data folder', 'local')
+    .option('--region <name>', 'name of the region of a new data folder (default: local)')
     .option('--domain <name>', 'own domain whose subdomains are HTTP triggers')
     .addOption(
       new Option('--isolation <tier>', 'how functions are confined')

@@ -50,7 +50,12 @@ export class SupervisedChild {
         this.wasReady = true;
       this.options.onMessage(message);
     });
-    child.on('error', (error) => logger.log('error', `cannot start the ${name}`, { error: error.message }));
+    child.on('error', (error) => {
+      // It may also be a message that could not be sent; only without a process there is no exit to wait for.
+      if (child.pid !== undefined) return;
+      logger.log('error', `cannot start the ${name}`, { error: error.message });
+      this.exited(null, null);
+    });
     child.on('exit', (code, signal) => this.exited(code, signal));
   }
 
@@ -63,7 +68,7 @@ export class SupervisedChild {
     this.ending = true;
     clearTimeout(this.timer);
     const child = this.process;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return false;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return false;
     child.kill('SIGTERM');
     const cut = setTimeout(() => child.kill('SIGKILL'), graceMs);
     await this.gone.promise;

@@ -9,7 +9,8 @@ export interface UpSettings {
   /** 0: a free one. */
   readonly objectsPort: number;
   readonly host: string;
-  readonly region: string;
+  /** Undefined: the one that the data folder was made with, `local` for a new one. */
+  readonly region: string | undefined;
   readonly domain: string | undefined;
   readonly isolation: Isolation;
   readonly json: boolean;
@@ -29,7 +30,7 @@ export function readUpSettings(args: readonly string[]): UpSettings {
       port: { type: 'string', default: '9527' },
       'objects-port': { type: 'string' },
       host: { type: 'string', default: '127.0.0.1' },
-      region: { type: 'string', default: 'local' },
+      region: { type: 'string' },
       domain: { type: 'string' },
       isolation: { type: 'string', default: 'container' },
       json: { type: 'boolean', default: false },
@@ -37,18 +38,43 @@ export function readUpSettings(args: readonly string[]): UpSettings {
   });
   const port = portOf('--port', values.port);
   const objectsPort = values['objects-port'];
-  if (!/^[a-z][a-z0-9-]{0,31}$/.test(values.region))
-    throw new UsageError(`--region ${values.region}: use letters, digits and '-'`);
+  const { domain, region } = values;
+  if (region !== undefined && !/^[a-z][a-z0-9-]{0,31}$/.test(region))
+    throw new UsageError(`--region ${region}: use up to 32 lower-case letters, digits and '-', a letter first`);
+  if (domain !== undefined && !/^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(domain))
+    throw new UsageError(`--domain ${domain}: must be a lower-case host name, without port and path`);
   return {
     data: values.data,
     port,
     objectsPort: objectsPort === undefined ? (port === 0 ? 0 : port + 1) : portOf('--objects-port', objectsPort),
     host: values.host,
-    region: values.region,
-    domain: values.domain,
+    region,
+    domain,
     isolation: isolationOf(values.isolation),
     json: values.json,
   };
+}
+
+/** The parts of `TIDEMILL_TUNING`; each is read by the process of its name. */
+const TUNED = ['agent', 'scheduler'];
+
+/** Refuses a `TIDEMILL_TUNING` that none of our processes would read to its end. Throws UsageError. */
+export function checkTuning(text: string | undefined): void {
+  if (text === undefined || text === '') return;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`TIDEMILL_TUNING is no JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new UsageError('TIDEMILL_TUNING must be a JSON object');
+  }
+  for (const name of Object.keys(parsed)) {
+    if (!TUNED.includes(name)) {
+      throw new UsageError(`TIDEMILL_TUNING has the member "${name}"; there are: ${TUNED.join(', ')}`);
+    }
+  }
 }
 
 function portOf(option: string, text: string): number {

@@ -9,8 +9,9 @@ import { type ClientProfile, profilePath, writeProfile } from './client-profile.
 import { announce } from './ready.ts';
 import { openRunDir, removeRunDir } from './run-dir.ts';
 import { claimDataFolder } from './single.ts';
-import { UsageError, type UpSettings } from './settings.ts';
+import { checkTuning, UsageError, type UpSettings } from './settings.ts';
 
+const DEFAULT_REGION = 'local';
 const SERVER_GRACE_MS = 35_000;
 const AGENT_GRACE_MS = 100_000;
 const PACKAGE_ROOT = join(import.meta.dirname, '../../..');
@@ -25,10 +26,17 @@ export async function up(settings: UpSettings): Promise<void> {
       `--host ${settings.host}: listening beyond this machine needs TLS, which is not supported yet; keep 127.0.0.1 and put a proxy that ends TLS before it`,
     );
   }
+  checkTuning(process.env.TIDEMILL_TUNING);
   mkdirSync(settings.data, { recursive: true, mode: 0o700 });
   const data = realpathSync(settings.data);
   const claim = await claimDataFolder(data);
-  const installation = openInstallation(data, settings.region);
+  const installation = openInstallation(data, settings.region ?? DEFAULT_REGION);
+  if (settings.region !== undefined && settings.region !== installation.region) {
+    claim.dispose();
+    throw new UsageError(
+      `--region ${settings.region}: ${data} was made for region ${installation.region}, which is part of every name in it; leave the option out, or take another --data folder`,
+    );
+  }
   const logger = createStreamLogger({
     process: 'up',
     least: logLevelOf(process.env.TIDEMILL_LOG ?? 'warn'),

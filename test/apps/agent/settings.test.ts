@@ -23,7 +23,10 @@ test('tuning overrides defaults, and a typing error does not pass for a setting'
   assert.equal(readTuning('{"server":{}}', 2).poolDepth, 2);
   assert.deepEqual(readTuning('{"agent":{"poolAlways":["nodejs24"]}}', 2).poolAlways, ['nodejs24']);
   assert.throws(() => readTuning('{"agent":{"poolDeep":9}}', 2), /no setting agent.poolDeep/);
-  assert.throws(() => readTuning('{"agent":{"poolDepth":"9"}}', 2), /wrong type/);
-  assert.throws(() => readTuning('{"agent":{"poolAlways":[1]}}', 2), /wrong type/);
+  assert.throws(() => readTuning('{"agent":{"poolDepth":"9"}}', 2), /poolDepth must be a whole number from 0/);
+  assert.throws(() => readTuning('{"agent":{"startsAtOnce":0}}', 2), /startsAtOnce must be a whole number from 1/);
+  assert.throws(() => readTuning('{"agent":{"memoryOvercommit":0}}', 2), /memoryOvercommit must be a number above 0/);
+  assert.equal(readTuning('{"agent":{"memoryOvercommit":1.5}}', 2).memoryOvercommit, 1.5);
+  assert.throws(() => readTuning('{"agent":{"poolAlways":[1]}}', 2), /poolAlways must be a list of runtime ids/);
   assert.throws(() => readTuning('[]', 2), /JSON object/);
 });

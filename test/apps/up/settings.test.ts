@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkTuning, readUpSettings, UsageError } from '../../../src/apps/up/settings.ts';
+
+function refused(action: () => unknown, says: RegExp): void {
+  assert.throws(action, (error) => {
+    assert.ok(error instanceof UsageError, String(error));
+    assert.match(error.message, says);
+    return true;
+  });
+}
+
+test('every option is read', () => {
+  const args = ['--data', 'd', '--port', '80', '--objects-port', '90', '--host', '::1', '--region', 'cn-x'];
+  assert.deepEqual(readUpSettings([...args, '--domain', 'fn.example.com', '--isolation', 'gvisor', '--json']), {
+    data: 'd',
+    port: 80,
+    objectsPort: 90,
+    host: '::1',
+    region: 'cn-x',
+    domain: 'fn.example.com',
+    isolation: 'gvisor',
+    json: true,
+  });
+  assert.equal(readUpSettings([]).region, undefined);
+  assert.equal(readUpSettings(['--port', '7000']).objectsPort, 7001);
+  assert.equal(readUpSettings(['--port', '0']).objectsPort, 0);
+});
+
+test('what cannot be meant is refused by name', () => {
+  refused(() => readUpSettings(['--port', 'http']), /--port http/);
+  refused(() => readUpSettings(['--objects-port', '70000']), /--objects-port 70000/);
+  refused(() => readUpSettings(['--isolation', 'hope']), /--isolation hope/);
+  refused(() => readUpSettings(['--region', 'Here']), /--region Here/);
+  refused(() => readUpSettings(['--domain', 'https://fn.example.com']), /--domain https/);
+  assert.throws(() => readUpSettings(['--colour', 'red']), /colour/);
+});
+
+test('tuning that no process reads does not pass for a setting', () => {
+  checkTuning(undefined);
+  checkTuning('');
+  checkTuning('{"agent":{},"scheduler":{}}');
+  refused(() => checkTuning('{"agnet":{}}'), /"agnet".*agent, scheduler/);
+  refused(() => checkTuning('[]'), /JSON object/);
+  refused(() => checkTuning('{'), /no JSON/);
+});
