@@ -5,15 +5,25 @@ export type FunctionErrorType =
   | 'InitializationError'
   | 'InvocationError';
 
+/**
+ * Why no warm instance served a call. `scaled out`: all were busy. The others say how the function's last instance ended:
+ * idle for too long, removed to make room, replaced by a change of the function, crashed or killed for its time.
+ */
+export type ColdReason = 'first call' | 'scaled out' | 'expired' | 'evicted' | 'updated' | 'crashed';
+
 /** Milliseconds spent in each phase of one invocation. Cold phases are 0 when a warm instance served it. */
 export interface InvocationTimings {
   readonly queuedMs: number;
+  /** To the node, back, and to the instance's socket; absent when nothing was started. */
+  readonly placedMs?: number;
   readonly sandboxMs: number;
   readonly runtimeMs: number;
   readonly codeMs: number;
   readonly initializerMs: number;
   readonly handlerMs: number;
   readonly cold: boolean;
+  /** Of a cold start. */
+  readonly reason?: ColdReason;
 }
 
 /**

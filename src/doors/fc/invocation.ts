@@ -5,6 +5,7 @@ import type { InvokeAnswer, Target } from '../../core/ports/dispatch.ts';
 import { cancellation, sendStream } from '../wire/answer.ts';
 import { readBody } from '../wire/body.ts';
 import { invocationOptions } from '../wire/invocation-headers.ts';
+import { timingHeader, wantsTimings } from '../wire/timing-header.ts';
 import type { FcDoorDeps } from './operation.ts';
 
 export interface Invocation {
@@ -58,11 +59,12 @@ export async function invoke(
     signal,
     lineage,
   });
-  await send(res, answer, target, requestId);
+  const headers = answerHeaders(answer, target, requestId);
+  if (wantsTimings(req)) headers.push(...timingHeader(answer.timings));
+  await send(res, answer, headers);
 }
 
-async function send(res: ServerResponse, answer: InvokeAnswer, target: Target, requestId: string): Promise<void> {
-  const headers = answerHeaders(answer, target, requestId);
+async function send(res: ServerResponse, answer: InvokeAnswer, headers: string[]): Promise<void> {
   const { payload } = answer;
   if (payload instanceof Uint8Array) {
     headers.push('content-length', String(payload.byteLength));

@@ -7,6 +7,7 @@ import type { InvokeAnswer, InvokeCommand, Target } from '../../core/ports/dispa
 import { cancellation, sendStream } from '../wire/answer.ts';
 import { hasBody, readBody, streamBody } from '../wire/body.ts';
 import { type InvocationOptions, invocationOptions } from '../wire/invocation-headers.ts';
+import { timingHeader, wantsTimings } from '../wire/timing-header.ts';
 import { corsHeaders } from './cors.ts';
 import type { HttpDoorDeps, TriggerRequest } from './door.ts';
 import { functionResponse } from './function-response.ts';
@@ -129,7 +130,7 @@ async function send(
   answer: InvokeAnswer,
 ): Promise<void> {
   const { payload, reply } = answer;
-  const platform = platformHeaders(answer, target);
+  const platform = platformHeaders(req, answer, target);
   if (reply === undefined) {
     const output = payload instanceof Uint8Array ? asBuffer(payload) : await collect(payload);
     if (answer.errorType !== undefined) return sendFunctionError(req, res, request, answer.errorType, platform);
@@ -184,11 +185,12 @@ function sendHead(
   res.writeHead(status, flat);
 }
 
-function platformHeaders(answer: InvokeAnswer, target: Target): HeaderPairs {
+function platformHeaders(req: IncomingMessage, answer: InvokeAnswer, target: Target): HeaderPairs {
   const headers: (readonly [string, string])[] = [
     ['x-fc-instance-id', answer.instanceId],
     ['x-fc-invocation-function-version', target.spec.versionId],
   ];
+  if (wantsTimings(req)) headers.push(timingHeader(answer.timings));
   if (answer.logTail !== undefined) headers.push(['x-fc-log-result', Buffer.from(answer.logTail).toString('base64')]);
   return headers;
 }

@@ -337,8 +337,11 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
   }
 
   private timings(handlerMs: number): InvocationTimings {
-    const { queuedMs, sandboxMs, runtimeMs, codeMs, initializerMs, cold } = this.lease.timings;
-    return { queuedMs, sandboxMs, runtimeMs, codeMs, initializerMs, handlerMs, cold };
+    const { queuedMs, sandboxMs, runtimeMs, codeMs, initializerMs, cold, placedMs, reason } = this.lease.timings;
+    if (placedMs === undefined || reason === undefined) {
+      return { queuedMs, sandboxMs, runtimeMs, codeMs, initializerMs, handlerMs, cold };
+    }
+    return { queuedMs, placedMs, sandboxMs, runtimeMs, codeMs, initializerMs, handlerMs, cold, reason };
   }
 
   private memoryMb(answer: InstanceAnswer | undefined): number {

@@ -1,5 +1,6 @@
 import type { InstanceExit } from '../../core/domain/instance.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
+import type { ColdReason } from '../../core/domain/invocation.ts';
 import type { InstanceLink } from '../../core/ports/instance-link.ts';
 import type { StartedInstance } from '../../core/ports/node-pool.ts';
 
@@ -14,6 +15,9 @@ export class InstanceRecord {
   /** Set when the instance ended while its start was still going on. */
   exit: InstanceExit | undefined = undefined;
   memoryPeakBytes = 0;
+  /** What of its start was spent outside the node's own phases, milliseconds. */
+  placedMs = 0;
+  coldReason: ColdReason = 'first call';
   /** `frozen`: it stands still until its next call. `never`: it keeps its CPU between calls. */
   pause: 'runs' | 'frozen' | 'never' = 'runs';
 

@@ -16,6 +16,7 @@ import type { InstanceView, Lease, Scheduling } from '../../core/ports/schedulin
 import { room } from './capacity.ts';
 import { decide } from './core.ts';
 import type { RejectReason, ReleaseOutcome, SchedulerEffect, SchedulerEvent, VersionShape } from './events.ts';
+import { ColdReasons } from './cold-reasons.ts';
 import { Freezer } from './freezer.ts';
 import { InstanceRecord, isLinked } from './instance-record.ts';
 import { KnownVersions, shapeOf } from './known-versions.ts';
@@ -58,6 +59,9 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
   private readonly alarm: Alarm;
   private readonly overload: OverloadGate;
   private readonly freezer: Freezer;
+  private readonly coldReasons = new ColdReasons();
+  /** A timer is being decided: what it stops has expired. */
+  private ticking = false;
   private nextRequest = 1;
   private performing = false;
   /** Why the start that is being decided failed; only set meanwhile. */
@@ -218,6 +222,7 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
   private send(event: SchedulerEvent): void {
     if (this.stage === 'closed') return;
     decide(this.state, event, this.deps.clock.monotonic());
+    this.ticking = event.type === 'tick';
     this.perform();
     const { idleTimers, planTimers } = this.state;
     this.alarm.wakeBy(Math.min(idleTimers.earliest, planTimers.earliest));
@@ -256,6 +261,8 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
         const record = this.records.get(effect.instance);
         if (record === undefined) return;
         const { instanceId } = record;
+        const ending = this.state.instances.get(effect.instance)?.version;
+        if (ending !== undefined) this.coldReasons.stopped(ending, this.ticking ? 'timer' : 'room');
         // What does not go gently must go all the same: it holds memory.
         const stop = (): Promise<void> => pool.stop(instanceId).catch(() => pool.kill(instanceId, 'killed'));
         if (effect.type === 'stop') this.background('stop an instance', stop());
@@ -291,7 +298,7 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
     this.waiting.delete(request);
     if (record.pause === 'frozen') this.freezer.thaw(record);
     const started = cold ? record.started : undefined;
-    const timings = call.timings(this.deps.clock.monotonic(), started);
+    const timings = call.timings(this.deps.clock.monotonic(), cold ? record : undefined);
     call.resolve(new InstanceLease(this, request, record, epoch, timings, first ? (started?.startLog ?? '') : ''));
   }
 
@@ -320,12 +327,17 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
     const record = new InstanceRecord(number, newInstanceId(random, clock.now()), spec, clock.now());
     this.records.set(number, record);
     this.byId.set(record.instanceId, record);
+    const version = this.state.versions.get(shape.key);
+    if (version !== undefined) record.coldReason = this.coldReasons.reasonFor(version);
     const begin = clock.monotonic();
     try {
       const credentials = identity.credentialsFor(spec.account, spec.functionArn);
       record.started = await pool.start({ instanceId: record.instanceId, spec, requestId, credentials });
       const link = await dialer.dial(record.started.address, spec, this.deps.epoch);
       this.linked(record, link);
+      const { sandboxMs, runtimeMs, codeMs, initializerMs } = record.started.timings;
+      const phases = sandboxMs + runtimeMs + codeMs + initializerMs;
+      record.placedMs = Math.max(0, clock.monotonic() - begin - phases);
     } catch (error) {
       this.startFailed(record, error);
       return;
@@ -372,6 +384,7 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
     const record = this.byId.get(exit.instanceId);
     if (record === undefined) return;
     record.exit = exit;
+    this.coldReasons.exited(`${record.spec.account}/${record.spec.functionName}`, record.spec.key, exit.reason);
     // While it starts the start itself fails, with the reason.
     if (this.state.instances.get(record.number)?.phase === 'starting') return;
     this.drop(record);

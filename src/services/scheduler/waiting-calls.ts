@@ -1,7 +1,7 @@
 import type { InvocationTimings } from '../../core/domain/invocation.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
-import type { StartedInstance } from '../../core/ports/node-pool.ts';
 import type { Lease } from '../../core/ports/scheduling.ts';
+import type { InstanceRecord } from './instance-record.ts';
 import { WARM_TIMINGS } from './lease.ts';
 
 /** A caller that waits for its lease. Settles once; leaves its signal alone afterwards. */
@@ -40,12 +40,17 @@ export class WaitingCall {
     this.settled.reject(error);
   }
 
-  /** `started`: the start this call waited for; the rest of the waiting counts as queueing. */
-  timings(now: number, started: StartedInstance | undefined): InvocationTimings {
+  /** `record`: the start this call waited for; the rest of the waiting counts as queueing. */
+  timings(
+    now: number,
+    record: Pick<InstanceRecord, 'started' | 'placedMs' | 'coldReason'> | undefined,
+  ): InvocationTimings {
     const waitedMs = now - this.since;
-    if (started === undefined) return { ...WARM_TIMINGS, queuedMs: waitedMs };
+    const started = record?.started;
+    if (record === undefined || started === undefined) return { ...WARM_TIMINGS, queuedMs: waitedMs };
     const { sandboxMs, runtimeMs, codeMs, initializerMs } = started.timings;
-    const queuedMs = Math.max(0, waitedMs - sandboxMs - runtimeMs - codeMs - initializerMs);
-    return { queuedMs, sandboxMs, runtimeMs, codeMs, initializerMs, handlerMs: 0, cold: true };
+    const { placedMs, coldReason: reason } = record;
+    const queuedMs = Math.max(0, waitedMs - placedMs - sandboxMs - runtimeMs - codeMs - initializerMs);
+    return { queuedMs, placedMs, sandboxMs, runtimeMs, codeMs, initializerMs, handlerMs: 0, cold: true, reason };
   }
 }

@@ -1,4 +1,5 @@
 import type { Fact } from '../../../core/domain/fact.ts';
+import type { InvocationTimings } from '../../../core/domain/invocation.ts';
 import { fcPath, opsPath } from '../api/fc-client.ts';
 import type { Context } from '../context.ts';
 import { EXIT, usage } from '../failure.ts';
@@ -57,7 +58,7 @@ export function factLine(fact: Fact): string {
         .join('\n');
     case 'invocation-settled': {
       const outcome = fact.errorType === undefined ? 'done' : `FAILED ${fact.errorType}: ${fact.errorMessage ?? ''}`;
-      const cold = fact.timings.cold ? ', cold start' : '';
+      const cold = fact.timings.cold ? `, ${coldText(fact.timings)}` : '';
       return line(
         fact.requestId,
         `-- ${outcome} (${durationText(fact.durationMs)}, ${Math.round(fact.maxMemoryMb)} MB${cold})`,
@@ -81,4 +82,14 @@ export function factLine(fact: Fact): string {
 function withoutOwnStamp(text: string, requestId: string): string {
   const stamp = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?Z? (\S+) /gm;
   return text.replace(stamp, (all, id: string) => (id === requestId ? '' : all));
+}
+
+/** `cold start, first call: queued 0 placed 1 sandbox 2 runtime 0 code 3 initializer 0 ms`. */
+function coldText(timings: InvocationTimings): string {
+  const { queuedMs, placedMs, sandboxMs, runtimeMs, codeMs, initializerMs, reason } = timings;
+  const phases = { queued: queuedMs, placed: placedMs ?? 0, sandbox: sandboxMs, runtime: runtimeMs, code: codeMs };
+  const text = Object.entries({ ...phases, initializer: initializerMs })
+    .map(([name, ms]) => `${name} ${Math.round(ms)}`)
+    .join(' ');
+  return `cold start${reason === undefined ? '' : `, ${reason}`}: ${text} ms`;
 }
