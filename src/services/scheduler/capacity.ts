@@ -1,4 +1,5 @@
 import type { RejectReason } from './events.ts';
+import { greedyDualVictim } from './keep-alive-eviction.ts';
 import { addInstance, end } from './lifecycle.ts';
 import type { FunctionState, InstanceState, SchedulerState, VersionState } from './state.ts';
 
@@ -70,8 +71,10 @@ export function tryStart(
     if (owner.account.idle.last !== undefined) end(state, owner.account.idle.last, undefined);
   }
   const capacity = state.memoryCapacityMb ?? Number.POSITIVE_INFINITY;
-  while (state.memoryUsedMb - state.memoryStoppingMb + memoryMb > capacity && state.idle.last !== undefined) {
-    end(state, state.idle.last, undefined);
+  while (state.memoryUsedMb - state.memoryStoppingMb + memoryMb > capacity) {
+    const victim = greedyDualVictim(state);
+    if (victim === undefined) break;
+    end(state, victim, undefined);
   }
   if (state.memoryUsedMb + memoryMb > capacity) return 'later';
   const cause = nextCause(version);

@@ -2,6 +2,8 @@ import { ListNode } from '../../core/base/linked-list.ts';
 import { evictOfFunction, refusal } from './capacity.ts';
 import { countArrival, smooth } from './demand.ts';
 import type { ReleaseOutcome, SchedulerEvent, StartFailureCause, VersionShape } from './events.ts';
+import { firstLookMs, keepUntil } from './keep-alive.ts';
+import { expectCall, scheduleWake, wake } from './keep-alive-prewarm.ts';
 import { addInstance, drain, end, grant, makeReady, remove } from './lifecycle.ts';
 import { plan, pump, rejectAll, serve, startFailed } from './planning.ts';
 import {
@@ -53,6 +55,8 @@ export function decide(state: SchedulerState, event: SchedulerEvent, now: number
     case 'memory':
       state.memoryCapacityMb = event.capacityMb;
       return pump(state, undefined, now);
+    case 'expect':
+      return expectCall(state, event.version, event.at, now);
     case 'tick':
       return tick(state, now);
   }
@@ -132,6 +136,7 @@ function endNow(
 function leave(state: SchedulerState, instance: InstanceState, now: number): void {
   pump(state, instance, now);
   plan(state, instance.version, now);
+  scheduleWake(state, instance.version, now);
 }
 
 function started(state: SchedulerState, id: number, now: number): void {
@@ -250,15 +255,19 @@ function pumpAccount(state: SchedulerState, name: string, now: number): void {
 function tick(state: SchedulerState, now: number): void {
   state.idleTimers.expire(now, (instance) => idleTimeout(state, instance, now));
   state.planTimers.expire(now, (version) => plan(state, version, now));
+  state.wakeTimers.expire(now, (version) => wake(state, version, now));
 }
 
 function idleTimeout(state: SchedulerState, instance: InstanceState, now: number): void {
-  const { idleMs } = instance.version.shape;
+  const { version } = instance;
   if (instance.inIdle.list === undefined) {
-    state.idleTimers.set(instance.idleTimer, now + idleMs);
-  } else if (instance.idleSince + idleMs > now) {
-    state.idleTimers.set(instance.idleTimer, instance.idleSince + idleMs);
-  } else {
-    endNow(state, instance, undefined, now);
+    state.idleTimers.set(instance.idleTimer, now + firstLookMs(state, version));
+    return;
   }
+  const until = keepUntil(state, instance, now);
+  if (until > now) {
+    state.idleTimers.set(instance.idleTimer, until);
+    return;
+  }
+  endNow(state, instance, undefined, now);
 }

@@ -11,6 +11,8 @@ export interface VersionShape {
   readonly exclusive: boolean;
   readonly memoryMb: number;
   readonly idleMs: number;
+  /** `learnt`: how long idle instances are kept follows from the calls; otherwise it is `idleMs`, as the function says. */
+  readonly keepAlive?: 'learnt' | 'fixed';
   /** False: the version may only run on provisioned instances, every other call is refused (disableOndemand). */
   readonly onDemand: boolean;
 }
@@ -49,6 +51,8 @@ export type SchedulerEvent =
   | { readonly type: 'account-limit'; readonly account: string; readonly limit: number }
   /** Memory of all nodes together for instances; undefined: not known, never a reason to refuse. */
   | { readonly type: 'memory'; readonly capacityMb: number | undefined }
+  /** A call is known to come at this time (a timer of the platform): an instance is to be ready by then. */
+  | { readonly type: 'expect'; readonly version: VersionShape; readonly at: number }
   /** Time has passed: timers that are due fire. */
   | { readonly type: 'tick' };
 

@@ -27,6 +27,7 @@ export function shapeOf(spec: VersionSpec): VersionShape {
     exclusive: config.instanceIsolationMode === 'REQUEST_EXCLUSIVE',
     memoryMb: config.memorySize,
     idleMs: (config.idleTimeout ?? LIMITS.idleInstanceSeconds) * 1_000,
+    keepAlive: config.idleTimeout === undefined ? 'learnt' : 'fixed',
     onDemand: !config.disableOndemand,
   };
 }

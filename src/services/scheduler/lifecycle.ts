@@ -1,4 +1,5 @@
 import { smooth } from './demand.ts';
+import { firstLookMs, noteBusy, noteIdle } from './keep-alive.ts';
 import { forgetIfDone, InstanceState, type RequestState, type SchedulerState, type VersionState } from './state.ts';
 
 /** Steps in the life of one instance, with every count that depends on them. No decisions here. */
@@ -57,11 +58,12 @@ export function grant(
 ): void {
   const version = instance.version;
   if (instance.inIdle.list !== undefined) leaveIdle(state, instance);
-  instance.inFlight++;
+  if (instance.inFlight++ === 0) noteBusy(state, version, now);
   instance.used = true;
   version.freeSlots--;
   if (version.shape.exclusive || instance.inFlight >= version.shape.concurrency) instance.inFree.unlink();
   version.lastGrantAt = now;
+  version.callsSinceNone++;
   request.instance = instance;
   request.grantedAt = now;
   state.effects.push({
@@ -77,14 +79,18 @@ export function grant(
 function enterIdle(state: SchedulerState, instance: InstanceState, now: number): void {
   const owner = instance.version.function;
   instance.idleSince = now;
+  instance.agedFrom = state.evictionClock;
   owner.idle++;
   instance.version.idle++;
+  // One that was started ahead and not used yet ends no busy time.
+  if (instance.used) noteIdle(instance.version, now);
   state.memoryIdleMb += instance.version.shape.memoryMb;
   state.idle.pushFront(instance.inIdle);
   if (owner.limit === undefined) owner.account.idle.pushFront(instance.inAccountIdle);
   // Left where it is while calls come and go: when it fires it looks how long the instance really was idle.
-  if (instance.idleTimer.list === undefined) {
-    state.idleTimers.set(instance.idleTimer, now + instance.version.shape.idleMs);
+  const firstLook = now + firstLookMs(state, instance.version);
+  if (instance.idleTimer.list === undefined || instance.idleTimer.at > firstLook) {
+    state.idleTimers.set(instance.idleTimer, firstLook);
   }
 }
 
@@ -137,6 +143,7 @@ export function remove(state: SchedulerState, instance: InstanceState): void {
   state.idleTimers.clear(instance.idleTimer);
   instance.inVersion.unlink();
   state.instances.delete(instance.id);
+  if (version.instances.size === 0) version.callsSinceNone = 0;
   forgetIfDone(state, version);
 }
 

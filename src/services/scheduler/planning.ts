@@ -1,6 +1,7 @@
 import { backoffDelay } from '../../core/base/backoff.ts';
 import { tryStart } from './capacity.ts';
 import { planInterval, startsWanted } from './demand.ts';
+import { greedyDualVictim } from './keep-alive-eviction.ts';
 import type { RejectReason, StartFailureCause } from './events.ts';
 import { end, grant, offer } from './lifecycle.ts';
 import {
@@ -137,7 +138,7 @@ export function startFailed(
 
 /** The node had less room than it seemed: an idle instance gives way and the calls wait for another try, a few times. */
 function retryCapacity(state: SchedulerState, version: VersionState): boolean {
-  const idle = state.idle.last;
+  const idle = greedyDualVictim(state);
   if (idle === undefined || version.capacityRetries >= state.settings.capacityRetries) return false;
   version.capacityRetries++;
   end(state, idle, undefined);

@@ -224,8 +224,8 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
     decide(this.state, event, this.deps.clock.monotonic());
     this.ticking = event.type === 'tick';
     this.perform();
-    const { idleTimers, planTimers } = this.state;
-    this.alarm.wakeBy(Math.min(idleTimers.earliest, planTimers.earliest));
+    const { idleTimers, planTimers, wakeTimers } = this.state;
+    this.alarm.wakeBy(Math.min(idleTimers.earliest, planTimers.earliest, wakeTimers.earliest));
     this.freezer.look();
     if (event.type === 'retire' && !this.state.versions.has(event.version)) this.known.forget(event.version);
     if (this.stage === 'draining' && this.state.requests.size === 0) this.onDrained?.();

@@ -1,5 +1,6 @@
 import type { BackoffPolicy } from '../../core/base/backoff.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
+import { KEEP_ALIVE_DEFAULTS, type KeepAliveSettings } from './keep-alive.ts';
 
 /** What may be tuned about scheduling; everything has a value. */
 export interface SchedulerSettings {
@@ -21,6 +22,7 @@ export interface SchedulerSettings {
   readonly forgetFailuresMs: number;
   /** How often a call waits for an idle instance to make room after a node had none, before it is refused. */
   readonly capacityRetries: number;
+  readonly keepAlive: KeepAliveSettings;
   /** An instance idle for this long is frozen until its next call, milliseconds; Infinity: never. */
   readonly freezeAfterMs: number;
 }
@@ -35,5 +37,6 @@ export const DEFAULT_SETTINGS: SchedulerSettings = {
   startBackoff: { firstMs: 50, maxMs: 2_000, factor: 2, jitter: 0 },
   forgetFailuresMs: 30_000,
   capacityRetries: 3,
+  keepAlive: KEEP_ALIVE_DEFAULTS,
   freezeAfterMs: 100,
 };

@@ -2,6 +2,7 @@ import { Deadline, DeadlineWheel } from '../../core/base/deadline-wheel.ts';
 import { LinkedList, ListNode } from '../../core/base/linked-list.ts';
 import { FairQueue } from './fairness.ts';
 import type { SchedulerEffect, VersionShape } from './events.ts';
+import { GapPrior, type KeepAliveMemory } from './keep-alive.ts';
 import { DEFAULT_SETTINGS, type SchedulerSettings } from './settings.ts';
 
 /** A call that waits for a slot or holds one. */
@@ -36,6 +37,8 @@ export class InstanceState {
   /** An exclusive instance that has had its call. */
   used = false;
   idleSince = 0;
+  /** The eviction clock when it was last used. */
+  agedFrom = 0;
   /** When the start was ordered. */
   readonly orderedAt: number;
   /** The call the start is made for; 0 = none. */
@@ -89,16 +92,24 @@ export class VersionState {
   /** No start before this time. */
   notBefore = 0;
   capacityRetries = 0;
+  /** Since when nothing of it runs; meaningful while nothing does. */
+  quietSince = 0;
+  /** Calls since it last had no instance. */
+  callsSinceNone = 0;
+  keepAlive: KeepAliveMemory | undefined = undefined;
   /** In the queue of versions that want to start an instance and cannot: the account's or the global one. */
   readonly blocked: ListNode<VersionState>;
   /** When to look at the waiting calls again. */
   readonly planTimer: Deadline<VersionState>;
+  /** When to start an instance ahead of its next call. */
+  readonly wakeTimer: Deadline<VersionState>;
 
   constructor(shape: VersionShape, owner: FunctionState) {
     this.shape = shape;
     this.function = owner;
     this.blocked = new ListNode<VersionState>(this);
     this.planTimer = new Deadline<VersionState>(this);
+    this.wakeTimer = new Deadline<VersionState>(this);
   }
 }
 
@@ -160,6 +171,11 @@ export interface SchedulerState {
   readonly idleTimers: DeadlineWheel<InstanceState>;
   /** Looking again at queues; fine. */
   readonly planTimers: DeadlineWheel<VersionState>;
+  /** Starting instances ahead of calls; coarse. */
+  readonly wakeTimers: DeadlineWheel<VersionState>;
+  /** Rises with every eviction under memory pressure. */
+  evictionClock: number;
+  readonly gapPrior: GapPrior;
   nextInstance: number;
   starting: number;
   memoryCapacityMb: number | undefined;
@@ -191,6 +207,9 @@ export function createSchedulerState(options: {
     blocked: new FairQueue(),
     idleTimers: new DeadlineWheel({ granularityMs: 200, buckets: 2_048, now: options.now }),
     planTimers: new DeadlineWheel({ granularityMs: 5, buckets: 2_048, now: options.now }),
+    wakeTimers: new DeadlineWheel({ granularityMs: 200, buckets: 2_048, now: options.now }),
+    evictionClock: 0,
+    gapPrior: new GapPrior(settings.keepAlive),
     nextInstance: 1,
     starting: 0,
     memoryCapacityMb: undefined,
@@ -243,6 +262,7 @@ export function versionState(state: SchedulerState, shape: VersionShape): Versio
 export function forgetIfDone(state: SchedulerState, version: VersionState): void {
   if (!version.retired || version.instances.size > 0 || version.waiting.size > 0) return;
   state.planTimers.clear(version.planTimer);
+  state.wakeTimers.clear(version.wakeTimer);
   version.blocked.unlink();
   state.versions.delete(version.shape.key);
   version.function.versions.delete(version);

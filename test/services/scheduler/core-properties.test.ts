@@ -9,6 +9,7 @@ const SHAPES = [
   shapeOf('plain'),
   shapeOf('shared', { concurrency: 4, memoryMb: 256 }),
   shapeOf('exclusive', { exclusive: true }),
+  shapeOf('learnt', { keepAlive: 'learnt', concurrency: 2 }),
   shapeOf('versions', { key: 'acc/versions/1@1', concurrency: 2 }),
   shapeOf('versions', { key: 'acc/versions/LATEST@2', idleMs: 1_000 }),
 ];
@@ -30,6 +31,7 @@ const action = fc.oneof(
   { weight: 1, arbitrary: fc.record({ type: fc.constant('stale' as const), pick: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('adopt' as const), shape, busy: fc.nat(4) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('retire' as const), shape }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('expect' as const), shape, after: fc.nat(100_000) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('limit' as const), shape, limit: fc.nat(4) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('unlimit' as const), shape }) },
   {
@@ -118,6 +120,9 @@ function perform(simulator: Simulator, step: Step): void {
     }
     case 'retire':
       simulator.send({ type: 'retire', version: act.shape.key });
+      break;
+    case 'expect':
+      simulator.send({ type: 'expect', version: act.shape, at: simulator.now + act.after });
       break;
     case 'limit':
     case 'unlimit': {

@@ -149,7 +149,8 @@ export class Simulator {
   run(until = Number.POSITIVE_INFINITY): void {
     for (let steps = 0; ; steps++) {
       if (steps > 2_000_000) throw new Error('the simulation spins');
-      const timer = Math.max(Math.min(this.state.idleTimers.earliest, this.state.planTimers.earliest), this.now);
+      const { idleTimers, planTimers, wakeTimers } = this.state;
+      const timer = Math.max(Math.min(idleTimers.earliest, planTimers.earliest, wakeTimers.earliest), this.now);
       const next = this.agenda[0];
       const at = Math.min(timer, next?.at ?? Number.POSITIVE_INFINITY);
       if (at > until || at === Number.POSITIVE_INFINITY) break;
