@@ -13,6 +13,7 @@ const TARGETS: readonly { readonly path: string; readonly words: readonly string
   { path: 'src/core/ports/x.ts', words: ['ports', 'core', 'src'] },
   { path: 'src/core/protocol/x.ts', words: ['protocol', 'core', 'src'] },
   { path: 'src/adapters/other/x.ts', words: ['adapters', 'src'] },
+  { path: 'src/adapters/sqlite/x.ts', words: ['adapters', 'src/adapters/sqlite', 'src'] },
   { path: 'src/services/other/x.ts', words: ['services', 'src'] },
   { path: 'src/doors/other/x.ts', words: ['doors', 'src'] },
   { path: 'src/doors/wire/x.ts', words: ['doors', 'src/doors/wire', 'src'] },

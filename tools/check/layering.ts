@@ -39,7 +39,8 @@ function ruleFor(path: string): Rule | undefined {
     const ours = below[parts[2] ?? ''];
     return ours === undefined ? undefined : { ours, builtins: 'none', packages: false };
   }
-  if (parts[0] === 'src' && parts[1] === 'adapters') return { ours: [...CORE, self], builtins: 'all', packages: true };
+  if (parts[0] === 'src' && parts[1] === 'adapters')
+    return { ours: [...CORE, self, 'src/adapters/sqlite/'], builtins: 'all', packages: true };
   if (parts[0] === 'src' && parts[1] === 'services') return { ours: [...CORE, self], builtins: 'pure', packages: true };
   if (parts[0] === 'src' && parts[1] === 'doors')
     return { ours: [...CORE, self, 'src/doors/wire/'], builtins: 'http', packages: true };

@@ -1,6 +1,8 @@
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
+import { openDatabase } from '../sqlite/database.ts';
 
 const SCHEMA_VERSION = 1;
+const PRAGMAS = 'PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -16000';
 
 /**
  * `segments` are runs of consecutive facts, the unit of retention: `high_at` is the latest time of any fact up to the
@@ -21,30 +23,5 @@ const SCHEMA = `
 
 /** Opens (or makes) the log's database: write-ahead log, every commit (one per flush) synced to the disk. */
 export function openLogDatabase(path: string): DatabaseSync {
-  const db = new DatabaseSync(path, { timeout: 5000 });
-  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
-  db.exec('PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -16000');
-  const version = db.prepare('PRAGMA user_version').get()?.['user_version'];
-  if (version === 0) db.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
-  else if (version !== SCHEMA_VERSION) {
-    db.close();
-    throw new Error(
-      `schema version ${String(version)} was written by another release; this one knows ${SCHEMA_VERSION}`,
-    );
-  }
-  return db;
-}
-
-/** Runs `work` as one transaction: all of it is on disk when this returns, or none of it and it throws. */
-export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
-  db.exec('BEGIN IMMEDIATE');
-  try {
-    const result = work();
-    db.exec('COMMIT');
-    return result;
-  } catch (error) {
-    // A full disk makes SQLite roll back by itself; then there is nothing left to undo.
-    if (db.isTransaction) db.exec('ROLLBACK');
-    throw error;
-  }
+  return openDatabase(path, { schema: SCHEMA, version: SCHEMA_VERSION, pragmas: PRAGMAS });
 }

@@ -6,7 +6,7 @@ import { type Logger, silentLogger } from '../../core/base/log.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import type { Fact } from '../../core/domain/fact.ts';
 import type { FactLog, FactPage, FactQuery } from '../../core/ports/fact-log.ts';
-import { startThread } from './node-thread.ts';
+import { startThread } from '../sqlite/node-thread.ts';
 import type { LogCall, LogPage, Retention } from './wire.ts';
 
 export type { Retention } from './wire.ts';
@@ -37,7 +37,7 @@ const MAX_UNWRITTEN_CHARS = 64 * 1024 * 1024;
 export async function openFactLog(options: FactLogOptions): Promise<FactLog> {
   const { path, retention = DEFAULT_RETENTION } = options;
   const writer = await BatchThread.start<LogCall>({
-    thread: startThread('writer-worker', { path, retention }),
+    thread: startThread(import.meta.url, 'writer-worker', { path, retention }),
     defer: setImmediate,
     encode: (calls) => ({ calls }),
     failure: (message) => new TidemillError('InternalServerError', `the fact log ${path} failed: ${message}`),

@@ -76,16 +76,3 @@ export function openDatabase(path: string): DatabaseSync {
     throw new Error(`the object store ${path} cannot be opened, another process may have it open`, { cause: error });
   }
 }
-
-/** Runs `work` in one transaction; an exception rolls it back. `work` must be synchronous. */
-export function transaction<T>(database: DatabaseSync, work: () => T): T {
-  database.exec('BEGIN IMMEDIATE');
-  try {
-    const result = work();
-    database.exec('COMMIT');
-    return result;
-  } catch (error) {
-    if (database.isTransaction) database.exec('ROLLBACK');
-    throw error;
-  }
-}

@@ -28,11 +28,12 @@ import type {
   WriteCondition,
   WriteContext,
 } from '../../core/ports/object-store.ts';
+import { inTransaction } from '../sqlite/database.ts';
 import { ContentFiles, type Piece, type WrittenContent } from './content-files.ts';
 import { listObjects } from './listing.ts';
 import { afterPrefix, checkBucketName, checkKey } from './names.ts';
 import { toBucket } from './rows.ts';
-import { openDatabase, transaction } from './schema.ts';
+import { openDatabase } from './schema.ts';
 import { checkCondition, type NewBody, Tables } from './tables.ts';
 import { checkPartNumber, Uploads } from './uploads.ts';
 
@@ -93,7 +94,7 @@ class FileObjectStore implements ObjectStore {
 
   async createBucket(account: string, name: string, acl: BucketAcl | undefined): Promise<BucketDetails> {
     checkBucketName(name);
-    return transaction(this.database, () => {
+    return inTransaction(this.database, () => {
       const existing = this.tables.bucket(name);
       if (existing !== undefined && existing.account !== account) {
         throw new TidemillError('BucketAlreadyExists', `The bucket "${name}" belongs to another account`);
@@ -110,14 +111,14 @@ class FileObjectStore implements ObjectStore {
   }
 
   async setBucketAcl(name: string, acl: BucketAcl): Promise<void> {
-    transaction(this.database, () => {
+    inTransaction(this.database, () => {
       this.tables.requireBucket(name);
       this.tables.sql('UPDATE bucket SET acl = ? WHERE name = ?').run(acl, name);
     });
   }
 
   async deleteBucket(name: string): Promise<void> {
-    transaction(this.database, () => {
+    inTransaction(this.database, () => {
       this.tables.requireBucket(name);
       const used =
         this.tables.sql('SELECT 1 FROM object WHERE bucket = ? LIMIT 1').get(name) ??
@@ -238,7 +239,7 @@ class FileObjectStore implements ObjectStore {
     checkKey(key);
     const uploadId = toHex(this.random.bytes(16)).toUpperCase();
     const upload = { bucket, key, uploadId, initiatedAt: this.clock.now() };
-    transaction(this.database, () => {
+    inTransaction(this.database, () => {
       this.tables.requireBucket(bucket);
       this.uploads.create(upload, headers);
     });
@@ -320,7 +321,7 @@ class FileObjectStore implements ObjectStore {
 
   /** Runs a change in a transaction, then discards what it freed and tells the listeners. */
   private commit<T>(change: () => Change<T>): T {
-    const { result, freed } = transaction(this.database, change);
+    const { result, freed } = inTransaction(this.database, change);
     for (const content of freed) this.files.discard(content);
     this.changed.emit();
     return result;

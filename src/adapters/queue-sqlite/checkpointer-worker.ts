@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { workerData } from 'node:worker_threads';
-import { threadOwner } from './node-thread.ts';
+import { threadOwner } from '../sqlite/node-thread.ts';
 
 /**
  * A thread beside the writer: on each message it moves the pages of the write-ahead log into the database, while the

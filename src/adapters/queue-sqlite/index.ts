@@ -4,7 +4,7 @@ import type { Disposable } from '../../core/base/disposable.ts';
 import { Emitter } from '../../core/base/emitter.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import type { EventQueue, LeasedEvent, NewEvent, QueueDepth } from '../../core/ports/event-queue.ts';
-import { startThread } from './node-thread.ts';
+import { startThread } from '../sqlite/node-thread.ts';
 import { joinBytes, type QueueCall, type WireEvent, type WireLease } from './wire.ts';
 
 export interface EventQueueOptions {
@@ -29,7 +29,7 @@ interface Outgoing {
 export async function openEventQueue(options: EventQueueOptions): Promise<EventQueue> {
   const { path, clock, rememberMs } = options;
   const writer = await BatchThread.start<Outgoing>({
-    thread: startThread('writer-worker', { path, rememberMs }),
+    thread: startThread(import.meta.url, 'writer-worker', { path, rememberMs }),
     defer: setImmediate,
     encode: (outgoing) => {
       const payloads = outgoing.flatMap((each) => each.payloads);

@@ -1,8 +1,9 @@
 import { statSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 import { type BatchHandler, serveBatches } from '../../core/base/batch-thread.ts';
-import { inTransaction, openQueueDatabase } from './database.ts';
-import { startThread, threadOwner } from './node-thread.ts';
+import { inTransaction } from '../sqlite/database.ts';
+import { openQueueDatabase } from './database.ts';
+import { startThread, threadOwner } from '../sqlite/node-thread.ts';
 import { QueueTables } from './queue-tables.ts';
 import { type EnqueueCall, joinBytes, type QueueCall } from './wire.ts';
 
@@ -15,7 +16,7 @@ const LOOK_EVERY = 16;
 
 /** Keeps the write-ahead log short without holding up commits: the bulk is moved by another thread. */
 function makeCheckpoints(path: string, finish: () => void) {
-  const thread = startThread('checkpointer-worker', { path });
+  const thread = startThread(import.meta.url, 'checkpointer-worker', { path });
   thread.hold(false);
   let asked = false;
   let gone = false;

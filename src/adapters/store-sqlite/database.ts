@@ -1,7 +1,9 @@
 import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { openDatabase } from '../sqlite/database.ts';
 
 const SCHEMA_VERSION = 1;
+const PRAGMAS = 'PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -8000';
 
 const SCHEMA = `
   CREATE TABLE entries (key TEXT PRIMARY KEY, value TEXT NOT NULL, revision INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -14,18 +16,7 @@ const CHECKPOINT_BYTES = 4 * 1024 * 1024;
 
 /** Opens (or makes) the database for writing: write-ahead log, every commit synced to the disk. */
 export function openForWriting(path: string): DatabaseSync {
-  const db = new DatabaseSync(path, { timeout: 5000 });
-  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0');
-  db.exec('PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -8000');
-  const version = db.prepare('PRAGMA user_version').get()?.['user_version'];
-  if (version === 0) db.exec(`BEGIN IMMEDIATE; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
-  else if (version !== SCHEMA_VERSION) {
-    db.close();
-    throw new Error(
-      `schema version ${String(version)} was written by another release; this one knows ${SCHEMA_VERSION}`,
-    );
-  }
-  return db;
+  return openDatabase(path, { schema: SCHEMA, version: SCHEMA_VERSION, pragmas: PRAGMAS });
 }
 
 /** A second connection that only reads: it sees a change exactly when its commit is on disk. */
@@ -33,20 +24,6 @@ export function openForReading(path: string): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: 5000, readOnly: true });
   db.exec('PRAGMA cache_size = -8000');
   return db;
-}
-
-/** Runs `work` as one transaction: all of it is on disk when this returns, or none of it and it throws. */
-export function inTransaction<T>(db: DatabaseSync, work: () => T): T {
-  db.exec('BEGIN IMMEDIATE');
-  try {
-    const result = work();
-    db.exec('COMMIT');
-    return result;
-  } catch (error) {
-    // A full disk makes SQLite roll back by itself; then there is nothing left to undo.
-    if (db.isTransaction) db.exec('ROLLBACK');
-    throw error;
-  }
 }
 
 /** Moves the log's pages into the database when it has grown; never waits for readers. */

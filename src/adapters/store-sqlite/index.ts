@@ -11,7 +11,7 @@ import type {
   WriteResult,
 } from '../../core/ports/metadata-store.ts';
 import { openForReading } from './database.ts';
-import { startThread } from './node-thread.ts';
+import { startThread } from '../sqlite/node-thread.ts';
 import type { StoreWrite } from './writer-worker.ts';
 
 export interface MetadataStoreOptions {
@@ -38,7 +38,7 @@ export async function openMetadataStore(options: MetadataStoreOptions): Promise<
   const failure = (message: string) =>
     new TidemillError('InternalServerError', `the metadata store ${path} failed: ${message}`);
   const writer = await BatchThread.start<StoreWrite>({
-    thread: startThread('writer-worker', { path }),
+    thread: startThread(import.meta.url, 'writer-worker', { path }),
     defer: setImmediate,
     encode: (calls) => ({ calls }),
     failure,

@@ -1,8 +1,9 @@
 import { workerData } from 'node:worker_threads';
 import { serveBatches } from '../../core/base/batch-thread.ts';
 import type { WriteResult } from '../../core/ports/metadata-store.ts';
-import { checkpointIfLarge, inTransaction, openForWriting } from './database.ts';
-import { threadOwner } from './node-thread.ts';
+import { inTransaction } from '../sqlite/database.ts';
+import { checkpointIfLarge, openForWriting } from './database.ts';
+import { threadOwner } from '../sqlite/node-thread.ts';
 
 /** One write: `text` is the JSON of the new value, or undefined to delete. */
 export interface StoreWrite {

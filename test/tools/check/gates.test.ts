@@ -33,6 +33,14 @@ const GATES: readonly { gate: Gate; planted: readonly { files: Record<string, st
         says: /may not import src\/adapters\/b/,
       },
       {
+        files: { 'src/services/a/bad.ts': "import '../../adapters/sqlite/database.ts';\n" },
+        says: /may not import src\/adapters\/sqlite/,
+      },
+      {
+        files: { 'src/adapters/sqlite/bad.ts': "import '../b/b.ts';\n" },
+        says: /may not import src\/adapters\/b/,
+      },
+      {
         files: { 'src/core/base/bad.ts': "import ajv from 'ajv';\nexport { ajv };\n" },
         says: /may not use the package ajv/,
       },

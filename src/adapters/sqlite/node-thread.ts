@@ -1,10 +1,13 @@
 import { parentPort, Worker } from 'node:worker_threads';
 import type { Thread, ThreadOwner } from '../../core/base/batch-thread.ts';
 
-/** Starts a worker thread from a file of this folder, whichever form this folder is in: sources (.ts) or build (.js). */
-export function startThread(entry: string, data: unknown): Thread {
-  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-  const worker = new Worker(new URL(`./${entry}${extension}`, import.meta.url), { workerData: data, name: entry });
+/**
+ * Starts a worker thread from the file `entry`, named without its extension, beside the module `beside` (its
+ * `import.meta.url`), whichever form that is in: sources (.ts) or build (.js).
+ */
+export function startThread(beside: string, entry: string, data: unknown): Thread {
+  const extension = beside.endsWith('.ts') ? '.ts' : '.js';
+  const worker = new Worker(new URL(`./${entry}${extension}`, beside), { workerData: data, name: entry });
   let failure: Error | undefined;
   worker.on('error', (error) => {
     failure = error instanceof Error ? error : new Error(String(error));
