@@ -6,13 +6,13 @@ import { systemRandom } from '../../adapters/clock-system/index.ts';
 import { CodeFolders } from '../../adapters/code-fs/code-folders.ts';
 import { readInstallation } from '../../adapters/installation-file/index.ts';
 import { JournalFiles } from '../../adapters/journal-fs/journal-files.ts';
+import { lockFolder } from '../../adapters/process-lock/index.ts';
 import { findLocalRuntimes } from '../../adapters/runtimes-local/index.ts';
 import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import { NodeService } from '../../services/node/node-service.ts';
 import { AgentServer } from './agent-server.ts';
 import { controlDialer } from './control-dialer.ts';
-import { lockRunDir } from './run-lock.ts';
 import { openSandboxes } from './sandboxes.ts';
 import type { AgentSettings } from './settings.ts';
 
@@ -36,7 +36,8 @@ export async function startAgent(
 ): Promise<AgentProcess> {
   const { clock, logger } = parts;
   const { runDir, tuning } = settings;
-  const lock = await lockRunDir(runDir, clock, PREDECESSOR_PATIENCE_MS);
+  const lock = await lockFolder('agent', runDir, clock, PREDECESSOR_PATIENCE_MS);
+  if (lock === undefined) throw new Error(`another agent looks after ${runDir}`);
   const { region } = readInstallation(settings.data);
   const runtimes = findLocalRuntimes(settings.packageRoot);
   const journalFolder = join(runDir, 'j');

@@ -1,11 +1,15 @@
 import { join } from 'node:path';
 import { systemClock } from '../../adapters/clock-system/index.ts';
 import { createStreamLogger, logLevelOf } from '../../adapters/logger-stream/index.ts';
+import { lockFolder } from '../../adapters/process-lock/index.ts';
 import { readSettings } from './settings.ts';
 import { type ServerProcess, startServer } from './server.ts';
 
 /** How long running calls may take to finish when the server is told to end. */
 const DRAIN_MS = 30_000;
+
+/** One that was killed is gone at once; only the kernel still has to notice. */
+const PREDECESSOR_PATIENCE_MS = 5_000;
 
 const settings = readSettings(process.argv.slice(2), process.env.TIDEMILL_TUNING);
 const logger = createStreamLogger({
@@ -39,6 +43,8 @@ process.on('uncaughtException', (error) => {
 });
 
 try {
+  const lock = await lockFolder('server', settings.data, systemClock, PREDECESSOR_PATIENCE_MS);
+  if (lock === undefined) throw new Error(`another server serves ${settings.data}`);
   server = await startServer(settings, { clock: systemClock, logger });
   process.send?.({ type: 'ready', apiPort: server.apiPort, objectsPort: server.objectsPort });
 } catch (error) {

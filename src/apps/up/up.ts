@@ -65,13 +65,14 @@ interface Site {
 async function supervise(site: Site): Promise<void> {
   const runDir = openRunDir(site.data);
   const ready = new Set<string>();
+  let announced = false;
   const over = Promise.withResolvers<number>();
   const profile = profileOf(site);
   const onReady = (name: string) => (message: unknown) => {
     if (!isReady(message)) return;
     ready.add(name);
-    if (ready.size < 2) return;
-    ready.clear(); // restarts are not announced again
+    if (ready.size < 2 || announced) return;
+    announced = true;
     writeProfile(profilePath(process.env), profile);
     announce(profile, { json: site.settings.json, isolation: site.settings.isolation, data: site.data });
   };
