@@ -37,17 +37,24 @@ export interface OpsDoorDeps {
   readonly version: string;
 }
 
+/** The same, once the door is open. */
+export interface OpenDoorDeps extends OpsDoorDeps {
+  /** Aborts when the door closes. */
+  readonly ending: AbortSignal;
+}
+
 export interface OpsDoor {
   matches(req: IncomingMessage): boolean;
   /** Answers every request, whatever happens; never throws. */
   handle(req: IncomingMessage, res: ServerResponse): void;
-  /** Stops counting facts. */
+  /** Stops counting facts, and ends the answers that follow a log: they have no end of their own. */
   dispose(): void;
 }
 
 /** What the command line needs beyond the FC dialect: logs, invocations, instances, warm-up, health, metrics. */
 export function createOpsDoor(deps: OpsDoorDeps): OpsDoor {
   const metrics = new MetricsFold();
+  const ending = new AbortController();
   const subscription = deps.facts.subscribe((fact) => metrics.record(fact));
   const router = FindMyWay({ maxParamLength: LIMITS.requestPathBytes });
   for (const route of functionRoutes) router.on(route.method, OPS_API + route.path, () => {}, route);
@@ -55,17 +62,20 @@ export function createOpsDoor(deps: OpsDoorDeps): OpsDoor {
     matches: (req) => (req.url ?? '/').startsWith(`${OPS_API}/`),
     handle: (req, res) => {
       const requestId = requestIdOf(req, deps.random, deps.clock);
-      answer(deps, metrics, router, req, res, requestId).catch((error: unknown) => {
+      answer({ ...deps, ending: ending.signal }, metrics, router, req, res, requestId).catch((error: unknown) => {
         sendError(res, requestId, asTidemillError(error, requestId, deps.logger));
         req.resume();
       });
     },
-    dispose: () => subscription.dispose(),
+    dispose: () => {
+      subscription.dispose();
+      ending.abort();
+    },
   };
 }
 
 async function answer(
-  deps: OpsDoorDeps,
+  deps: OpenDoorDeps,
   metrics: MetricsFold,
   router: ReturnType<typeof FindMyWay>,
   req: IncomingMessage,

@@ -4,7 +4,7 @@ import type { Fact } from '../../core/domain/fact.ts';
 import { InstanceStartError } from '../../core/ports/node-pool.ts';
 import { cancellation, sendStream } from '../wire/answer.ts';
 import type { Query } from '../wire/query.ts';
-import type { OpsDoorDeps } from './door.ts';
+import type { OpenDoorDeps } from './door.ts';
 import { factStream } from './fact-stream.ts';
 
 export interface FunctionRequest {
@@ -18,7 +18,7 @@ export interface FunctionRoute {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly query: readonly string[];
-  run(deps: OpsDoorDeps, request: FunctionRequest, res: ServerResponse): Promise<void>;
+  run(deps: OpenDoorDeps, request: FunctionRequest, res: ServerResponse): Promise<void>;
 }
 
 const MAX_FACTS = 1_000;
@@ -37,7 +37,7 @@ export const functionRoutes: readonly FunctionRoute[] = [
 ];
 
 /** Facts as NDJSON, oldest first; with `follow=true` the answer stays open. A function that is gone still has its facts. */
-async function logs(deps: OpsDoorDeps, request: FunctionRequest, res: ServerResponse): Promise<void> {
+async function logs(deps: OpenDoorDeps, request: FunctionRequest, res: ServerResponse): Promise<void> {
   const { account, name, query, requestId } = request;
   const since = query['since'];
   const wanted = query['requestId'];
@@ -50,7 +50,7 @@ async function logs(deps: OpsDoorDeps, request: FunctionRequest, res: ServerResp
       ...(since === undefined ? {} : { since: timeOf('since', since) }),
       ...(wanted === undefined ? {} : { requestId: wanted }),
     },
-    { follow: booleanOf(query, 'follow'), signal: cancellation(res).signal },
+    { follow: booleanOf(query, 'follow'), signal: AbortSignal.any([cancellation(res).signal, deps.ending]) },
   );
   res.writeHead(200, {
     'content-type': 'application/x-ndjson',
@@ -64,7 +64,7 @@ async function* lines(facts: AsyncIterable<Fact>): AsyncGenerator<Uint8Array> {
   for await (const fact of facts) yield Buffer.from(`${JSON.stringify(fact)}\n`);
 }
 
-async function invocations(deps: OpsDoorDeps, request: FunctionRequest, res: ServerResponse): Promise<void> {
+async function invocations(deps: OpenDoorDeps, request: FunctionRequest, res: ServerResponse): Promise<void> {
   const { account, name, query } = request;
   await deps.dispatch.resolve(account, name, undefined);
   const since = query['since'];
@@ -78,7 +78,7 @@ async function invocations(deps: OpsDoorDeps, request: FunctionRequest, res: Ser
   sendJson(res, request, { invocations: facts });
 }
 
-async function instances(deps: OpsDoorDeps, request: FunctionRequest, res: ServerResponse): Promise<void> {
+async function instances(deps: OpenDoorDeps, request: FunctionRequest, res: ServerResponse): Promise<void> {
   await deps.dispatch.resolve(request.account, request.name, undefined);
   sendJson(res, request, { instances: deps.scheduling.instances(request.account, request.name) });
 }
@@ -87,7 +87,7 @@ async function instances(deps: OpsDoorDeps, request: FunctionRequest, res: Serve
  * `{ok:true, instanceId, startLog}`, or `{ok:false, kind, message, error, startLog}` when the function's own code keeps an
  * instance from starting; `error` is the payload `{errorMessage, errorType, stackTrace}` of its runtime, when it gave one.
  */
-async function warm(deps: OpsDoorDeps, request: FunctionRequest, res: ServerResponse): Promise<void> {
+async function warm(deps: OpenDoorDeps, request: FunctionRequest, res: ServerResponse): Promise<void> {
   const target = await deps.dispatch.resolve(request.account, request.name, request.query['qualifier']);
   try {
     sendJson(res, request, { ok: true, ...(await deps.dispatch.warm(target)) });
