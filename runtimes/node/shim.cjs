@@ -13,4 +13,9 @@ process.on('uncaughtException', (error) => {
 });
 process.on('exit', () => runtime.flush());
 
-runtime.listen(LISTEN_FD);
+if (process.env.TIDEMILL_POOLED === undefined) runtime.listen(LISTEN_FD);
+else {
+  // Nobody waits for this process yet: time to get ready for whatever function comes.
+  delete process.env.TIDEMILL_POOLED;
+  void require('./warm-up.cjs').warmUp().finally(() => runtime.listen(LISTEN_FD));
+}

@@ -105,6 +105,10 @@ export class OciSandbox implements SandboxHandle {
     showMounts(folder, options.mounts);
   }
 
+  setLimits(limits: SandboxLimits): Promise<void> {
+    return settled(() => this.parts.cgroups.setLimits(this.id, limits));
+  }
+
   stats(): Promise<SandboxStats> {
     return Promise.resolve(this.parts.cgroups.stats(this.id));
   }

@@ -79,6 +79,11 @@ export class ProcessSandbox implements SandboxHandle {
     return Promise.resolve();
   }
 
+  /** Plain processes have no limits to change. */
+  setLimits(): Promise<void> {
+    return Promise.resolve();
+  }
+
   stats(): Promise<SandboxStats> {
     return Promise.resolve(usageOf(this.pid));
   }

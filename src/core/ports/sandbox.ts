@@ -70,6 +70,8 @@ export interface SandboxHandle {
     internetAccess: boolean;
     dns?: CustomDns;
   }): Promise<void>;
+  /** Changes the limits of the running sandbox; as binding as those it was made with. */
+  setLimits(limits: SandboxLimits): Promise<void>;
   stats(): Promise<SandboxStats>;
   /**
    * Stops every process inside where it stands: no CPU is used until `thaw`. `stats`, `kill` and `destroy` work on a frozen

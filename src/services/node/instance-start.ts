@@ -74,7 +74,7 @@ export function instanceLimits(config: FunctionConfig): SandboxLimits {
   return { memoryMb: config.memorySize, cpu: config.cpu, pids: LIMITS.pidsPerInstance };
 }
 
-/** The limits a runtime boots with: a full CPU, so that a small function does not boot slowly; `specialise` narrows it. */
+/** The limits of a start: a full CPU, so that a small function does not start slowly. What is ready is narrowed. */
 export function bootLimits(config: Pick<FunctionConfig, 'memorySize' | 'cpu'>): SandboxLimits {
   return { memoryMb: config.memorySize, cpu: Math.max(1, config.cpu), pids: LIMITS.pidsPerInstance };
 }
@@ -125,6 +125,7 @@ export class InstanceStart {
     await this.load(booted.control, launch);
     const loaded = clock.monotonic();
     await this.initialize(booted.control);
+    await this.narrow(booted.handle);
     const ready = clock.monotonic();
     const bootMs = from === 'pool' ? 0 : booted.sandboxMs + booted.runtimeMs;
     const timings: StartTimings = {
@@ -189,7 +190,8 @@ export class InstanceStart {
     launch: RuntimeLaunch,
   ): Promise<{ booted: BootedRuntime; from: StartTimings['from'] }> {
     const { config } = this.order.spec;
-    const options = { mounts, limits: instanceLimits(config), internetAccess: config.internetAccess };
+    // The CPU it booted with, until it is ready: loading is no work of the function's own.
+    const options = { mounts, limits: bootLimits(config), internetAccess: config.internetAccess };
     const withDns = config.customDns === undefined ? options : { ...options, dns: config.customDns };
     try {
       await first.booted.handle.specialise(withDns);
@@ -246,6 +248,7 @@ export class InstanceStart {
       );
       if (problem !== undefined) throw failure.unhealthy(problem);
     }
+    await this.narrow(handle);
     const timings: StartTimings = {
       sandboxMs: created - prepared,
       runtimeMs: listening - created + (clock.monotonic() - initialized),
@@ -273,7 +276,7 @@ export class InstanceStart {
             cwd: '/code',
           },
           boot: launch.boot,
-          limits: instanceLimits(config),
+          limits: bootLimits(config),
           diskMb: config.diskSize,
           listen: 'http',
           internetAccess: config.internetAccess,
@@ -333,6 +336,17 @@ export class InstanceStart {
 
   private codeFailure(error: unknown): failure.StartFailedError {
     return failure.platformFailure(`the code could not be prepared: ${text(error)}`);
+  }
+
+  /** From the CPU of a start to the function's own share. */
+  private async narrow(handle: SandboxHandle): Promise<void> {
+    const { config } = this.order.spec;
+    if (config.cpu >= bootLimits(config).cpu) return;
+    try {
+      await handle.setLimits(instanceLimits(config));
+    } catch (error) {
+      throw failure.platformFailure(`the CPU share could not be set: ${text(error)}`);
+    }
   }
 
   private environment(launch: RuntimeLaunch): Readonly<Record<string, string>> {

@@ -259,7 +259,7 @@ export class NodeService implements NodePool {
     if (this.options.freeMemoryMb() < FREE_RESERVE_MB + POOL_MEMORY_MB) throw new Error('too little memory is free');
     return bootRuntime(this.options, {
       id: newLetters(this.options.random, 12),
-      process: { args: launch.args, env: bootEnvironment(runtime, launch.env), cwd: '/' },
+      process: { args: launch.args, env: { ...bootEnvironment(runtime, launch.env), TIDEMILL_POOLED: '1' }, cwd: '/' },
       boot: launch.boot,
       limits: bootLimits({ memorySize: POOL_MEMORY_MB, cpu: 1 }),
       diskMb: this.options.defaultDiskMb,

@@ -27,3 +27,9 @@ exports.handler = async (event) => {
 for (const [name, command] of Object.entries(NODE_COMMANDS)) {
   runtimeSuite({ name, runtimeId: 'nodejs22', command, files: { 'index.js': code } });
 }
+
+const [, pooled] = Object.entries(NODE_COMMANDS)[0] ?? [];
+if (pooled !== undefined) {
+  const command = ['/usr/bin/env', 'TIDEMILL_POOLED=1', ...pooled];
+  runtimeSuite({ name: 'platform node, from the pool', runtimeId: 'nodejs22', command, files: { 'index.js': code } });
+}

@@ -11,6 +11,7 @@ import type { RuntimeControl, RuntimeControlDialer } from '../../../src/core/por
 import type {
   SandboxExit,
   SandboxHandle,
+  SandboxLimits,
   SandboxRuntime,
   SandboxSpec,
   SandboxStats,
@@ -117,6 +118,11 @@ export class FakeSandbox implements SandboxHandle {
 
   async stats(): Promise<SandboxStats> {
     return { memoryBytes: 2 ** 20, memoryPeakBytes: 3 * 2 ** 20, cpuMicros: 5, processes: 1 };
+  }
+
+  limits: SandboxLimits | undefined;
+  async setLimits(limits: SandboxLimits): Promise<void> {
+    this.limits = limits;
   }
 
   frozen = false;

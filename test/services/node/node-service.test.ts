@@ -34,9 +34,10 @@ test('code and layers are mounted, limits and egress set, before the function is
       { source: '/cache/code1', target: '/code' },
       { source: '/cache/l1+l2', target: '/opt' },
     ],
-    limits: { memoryMb: 256, cpu: 0.25, pids: 512 },
+    limits: { memoryMb: 256, cpu: 1, pids: 512 },
     internetAccess: false,
   });
+  assert.deepEqual(sandbox?.limits, { memoryMb: 256, cpu: 0.25, pids: 512 }, 'once it is ready');
   assert.equal(sandbox?.spec.limits.cpu, 1, 'boots with a full CPU');
 });
 
