@@ -1,9 +1,5 @@
 /** The field's names for a failure inside the function, header `x-fc-error-type` (FC reference 4.6). */
-export type FunctionErrorType =
-  | 'HandledInvocationError'
-  | 'UnhandledInvocationError'
-  | 'InitializationError'
-  | 'InvocationError';
+export type FunctionErrorType = 'HandledInvocationError' | 'UnhandledInvocationError' | 'InitializationError';
 
 /**
  * Why no warm instance served a call. `scaled out`: all were busy. The others say how the function's last instance ended:

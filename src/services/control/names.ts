@@ -6,8 +6,8 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_-]*$/;
 /** Names of functions, layers, aliases and triggers: `[A-Za-z_][A-Za-z0-9_-]*`, 1..128 characters (FC reference 3.1, 1.2, 1.4). */
 export function checkName(field: string, value: unknown): string {
   if (typeof value !== 'string' || value === '') throw invalid(field, 'is required but not provided');
-  if (value.length > LIMITS.functionNameLength) {
-    throw invalid(field, `is ${value.length} characters long, at most ${LIMITS.functionNameLength} are allowed`);
+  if (value.length > LIMITS.nameLength) {
+    throw invalid(field, `is ${value.length} characters long, at most ${LIMITS.nameLength} are allowed`);
   }
   if (!NAME.test(value)) {
     throw invalid(
@@ -20,7 +20,7 @@ export function checkName(field: string, value: unknown): string {
 
 /** True for what can stand in a path as a name; anything else cannot exist. */
 export function isName(value: string): boolean {
-  return value.length <= LIMITS.functionNameLength && NAME.test(value);
+  return value.length <= LIMITS.nameLength && NAME.test(value);
 }
 
 export type Qualifier =
