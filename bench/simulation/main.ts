@@ -1,0 +1,145 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { KEEP_ALIVE_DEFAULTS } from '../../src/services/scheduler/keep-alive.ts';
+import { replayKpa } from './kpa.ts';
+import type { Load } from './load.ts';
+import { demandLine, instanceLines, plot } from './plot.ts';
+import { populationCost } from './population.ts';
+import { burstLoad, diurnalLoad } from './shapes.ts';
+import { partOf, type Spread, traceLoad } from './trace.ts';
+import { type Outcome, replay } from './world.ts';
+
+/** What an instance takes to start, the same under every policy, milliseconds. */
+const START_MS = 300;
+const FIXED_MINUTES = [1, 5, 10, 60];
+const DOCS = join(import.meta.dirname, '../../docs');
+const BLUE = '#1f77b4';
+
+/**
+ * Replays loads through the scheduler core of production in simulated time:
+ * `npm run simulate -- trace|bursts|diurnal|population|sensitivity`. Prints tables; writes the plots of docs/.
+ */
+const scenarios: Readonly<Record<string, () => void>> = {
+  trace: () => (['poisson', 'even'] as const).forEach(trace),
+  bursts,
+  diurnal,
+  population,
+  sensitivity,
+};
+const run = scenarios[process.argv[2] ?? ''];
+if (run === undefined) {
+  console.error(`usage: npm run simulate -- ${Object.keys(scenarios).join('|')}`);
+  process.exitCode = 2;
+} else {
+  run();
+}
+
+function compare(load: Load): Record<string, Outcome> {
+  const outcomes: Record<string, Outcome> = {};
+  for (const minutes of FIXED_MINUTES) {
+    const keepAlive = { fixedMs: minutes * 60_000 };
+    outcomes[`fixed ${minutes} min`] = replay(load, { keepAlive, announce: false, startMs: START_MS });
+  }
+  outcomes['Knative KPA'] = replayKpa(load, START_MS);
+  outcomes['learnt, timers unknown'] = replay(load, { keepAlive: 'learnt', announce: false, startMs: START_MS });
+  outcomes['learnt'] = replay(load, { keepAlive: 'learnt', announce: true, startMs: START_MS, sampleMs: 10_000 });
+  return outcomes;
+}
+
+function table(outcomes: Record<string, Outcome>): void {
+  const base = outcomes['fixed 10 min'];
+  console.table(
+    Object.fromEntries(
+      Object.entries(outcomes).map(([name, o]) => [
+        name,
+        {
+          cold: o.cold,
+          'cold ÷ fixed 10': Number((o.cold / (base?.cold ?? o.cold)).toFixed(3)),
+          'idle GB·h': Number((o.idleMbSeconds / 1024 / 3600).toFixed(2)),
+          'idle ÷ fixed 10': Number((o.idleMbSeconds / (base?.idleMbSeconds ?? o.idleMbSeconds)).toFixed(3)),
+          starts: o.starts,
+          peak: o.peak,
+          'p99 wait ms': Math.round(o.p99WaitMs),
+          'worst wait ms': Math.round(o.worstWaitMs),
+          refused: o.refused,
+        },
+      ]),
+    ),
+  );
+}
+
+function trace(spread: Spread): void {
+  const load = traceLoad(1, spread);
+  console.log(`Azure sample, calls inside a minute: ${spread}; ${load.calls.length} calls, start ${START_MS} ms`);
+  const outcomes = compare(load);
+  table(outcomes);
+  const samples = outcomes['learnt']?.samples ?? [];
+  const lines = [demandLine(samples), instanceLines(samples, 'instances', BLUE)];
+  if (spread === 'poisson') {
+    writeFileSync(join(DOCS, 'simulation-trace.svg'), plot('Azure sample, eight hours', lines, 3_600_000, 'h'));
+  }
+}
+
+function bursts(): void {
+  const load = burstLoad();
+  const ours = replay(load, { keepAlive: 'learnt', announce: false, startMs: START_MS, sampleMs: 20 });
+  const kpa = replayKpa(load, START_MS, 20);
+  table({ learnt: ours, 'Knative KPA': kpa });
+  const first = (o: Outcome): Outcome['samples'] => o.samples.filter((sample) => sample.at < 5_000);
+  const lines = [
+    demandLine(first(ours)),
+    instanceLines(first(ours), 'instances', BLUE),
+    instanceLines(first(kpa), 'pods (KPA)', '#7f7f7f'),
+  ];
+  const title = '1,000 calls of 10 ms inside 100 ms, on a cold function';
+  writeFileSync(join(DOCS, 'simulation-bursts.svg'), plot(title, lines, 1_000, 's'));
+}
+
+function diurnal(): void {
+  const load = diurnalLoad(1);
+  console.log(`${load.calls.length} calls of ten functions in two days`);
+  const outcomes = compare(load);
+  table(outcomes);
+  const samples = outcomes['learnt']?.samples ?? [];
+  const lines = [demandLine(samples), instanceLines(samples, 'instances', BLUE)];
+  writeFileSync(join(DOCS, 'simulation-diurnal.svg'), plot('Two days of ten functions', lines, 3_600_000, 'h'));
+}
+
+function population(): void {
+  console.table([1_000, 1_000_000].map((functions) => populationCost(functions, 200_000, 1)));
+}
+
+/**
+ * How far the result depends on the parameters and on the sample: the settings halved and doubled, five seeds, and each half
+ * of the functions alone.
+ */
+function sensitivity(): void {
+  const rows: Record<string, { cold: number; idle: number }> = {};
+  const add = (name: string, load: Load, more: Partial<typeof KEEP_ALIVE_DEFAULTS> = {}): void => {
+    const base = replay(load, { keepAlive: { fixedMs: 600_000 }, announce: false, startMs: START_MS });
+    const settings = { keepAlive: { ...KEEP_ALIVE_DEFAULTS, ...more } };
+    const ours = replay(load, { keepAlive: 'learnt', announce: true, startMs: START_MS, settings });
+    const ratio = (a: number, b: number): number => Number((a / b).toFixed(3));
+    rows[name] = { cold: ratio(ours.cold, base.cold), idle: ratio(ours.idleMbSeconds, base.idleMbSeconds) };
+  };
+  const load = traceLoad(1);
+  add('defaults', load);
+  for (let seed = 2; seed <= 5; seed++) add(`seed ${seed}`, traceLoad(seed));
+  add(
+    'functions with an even number',
+    partOf(load, (index) => index % 2 === 0),
+  );
+  add(
+    'functions with an odd number',
+    partOf(load, (index) => index % 2 === 1),
+  );
+  const { warmCallWorth, floorMs, priorWeight, margin, mbPerCore } = KEEP_ALIVE_DEFAULTS;
+  for (const factor of [0.5, 2, 4]) {
+    add(`a warm call is worth × ${factor}`, load, { warmCallWorth: warmCallWorth * factor });
+    add(`floor × ${factor}`, load, { floorMs: floorMs * factor });
+    add(`prior × ${factor}`, load, { priorWeight: priorWeight * factor });
+    add(`margin × ${factor}`, load, { margin: margin * factor });
+    add(`memory per core × ${factor}`, load, { mbPerCore: mbPerCore * factor });
+  }
+  console.table(rows);
+}

@@ -1,0 +1,119 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Load, SimulatedCall, SimulatedFunction } from './load.ts';
+import { Seeded } from './seeded.ts';
+
+const FOLDER = join(import.meta.dirname, '../data/azure-2019-sample');
+const MINUTE = 60_000;
+const SHARES = [0, 0.01, 0.25, 0.5, 0.75, 0.99, 1];
+/** Fewer fires than this show no schedule, so none is announced. */
+const FIRES_OF_A_SCHEDULE = 3;
+
+/** How calls lie inside a minute: at independent uniform times, or at equal distances from a second of the function's own. */
+export type Spread = 'poisson' | 'even';
+
+interface Row {
+  readonly [column: string]: string;
+}
+
+/**
+ * The Azure Functions sample as a load (see bench/data/azure-2019-sample/README.md). The trace counts calls per minute. Inside
+ * a minute calls of timers are spread evenly from a second of their own; all others come at independent uniform times (a
+ * Poisson process, given the count). Durations are drawn from the percentiles of the function, with straight lines between
+ * them. All of it from one seed.
+ */
+export function traceLoad(seed: number, spread: Spread = 'poisson'): Load {
+  const rows = readRows('invocations_per_minute.csv');
+  const durations = new Map(readRows('durations_ms.csv').map((row) => [row['HashFunction'], row]));
+  const memory = new Map(readRows('memory_mb.csv').map((row) => [row['HashFunction'], row]));
+  const random = new Seeded(seed);
+  const functions: SimulatedFunction[] = [];
+  const calls: SimulatedCall[] = [];
+  const announcements: { from: number; at: number; function: number }[] = [];
+  let minutes = 0;
+  for (const row of rows) {
+    const index = functions.length;
+    const timer = row['Trigger'] === 'timer';
+    const counts = Object.keys(row)
+      .filter((column) => /^\d+$/.test(column))
+      .map((column) => Number(row[column]));
+    minutes = Math.max(minutes, counts.length);
+    const hash = row['HashFunction'] ?? '';
+    const memoryMb = Math.max(1, Math.round(Number(memory.get(hash)?.['AverageAllocatedMb'] ?? 128)));
+    functions.push({ name: `f${index}`, memoryMb, timer });
+    const draw = durationOf(durations.get(hash), random);
+    const times = timer || spread === 'even' ? evenTimes(counts, random) : poissonTimes(counts, random);
+    for (const at of times) calls.push({ at, function: index, execMs: draw() });
+    if (timer) announcements.push(...scheduled(counts, times).map((fire) => ({ ...fire, function: index })));
+  }
+  calls.sort((a, b) => a.at - b.at);
+  announcements.sort((a, b) => a.from - b.from);
+  return { functions, calls, announcements, lengthMs: minutes * MINUTE };
+}
+
+/** A load of a part of the functions: the others never call. */
+export function partOf(load: Load, take: (index: number) => boolean): Load {
+  return {
+    ...load,
+    calls: load.calls.filter((call) => take(call.function)),
+    announcements: load.announcements.filter((fire) => take(fire.function)),
+  };
+}
+
+function readRows(file: string): Row[] {
+  const [head = '', ...lines] = readFileSync(join(FOLDER, file), 'utf8').trim().split(/\r?\n/);
+  const columns = head.split(',');
+  return lines.map((line) => {
+    const cells = line.split(',');
+    return Object.fromEntries(columns.map((column, i) => [column, cells[i] ?? '']));
+  });
+}
+
+function durationOf(row: Row | undefined, random: Seeded): () => number {
+  const values = [0, 1, 25, 50, 75, 99, 100].map((p) => Number(row?.[`percentile_Average_${p}`] ?? 100));
+  return () => {
+    const share = random.float();
+    let i = 1;
+    while (i < SHARES.length - 1 && share > (SHARES[i] ?? 1)) i++;
+    const [low = 0, high = 1] = [SHARES[i - 1], SHARES[i]];
+    const [from = 0, to = 0] = [values[i - 1], values[i]];
+    return Math.max(1, from + ((to - from) * (share - low)) / (high - low));
+  };
+}
+
+function poissonTimes(counts: readonly number[], random: Seeded): number[] {
+  return counts.flatMap((count, minute) => Array.from({ length: count }, () => (minute + random.float()) * MINUTE));
+}
+
+function evenTimes(counts: readonly number[], random: Seeded): number[] {
+  const second = random.float();
+  return counts.flatMap((count, minute) =>
+    Array.from({ length: count }, (_, i) => (minute + (((second + i) / count) % 1)) * MINUTE).sort((a, b) => a - b),
+  );
+}
+
+/**
+ * The calls that a schedule explains: the trace does not tell the schedule, so it is inferred as the median gap between
+ * minutes with a call and the commonest phase; only calls at most a minute off are announced, each when the one before it
+ * came, the first one at the beginning.
+ */
+function scheduled(counts: readonly number[], times: readonly number[]): { from: number; at: number }[] {
+  const active = counts.flatMap((count, minute) => (count > 0 ? [minute] : []));
+  if (active.length < FIRES_OF_A_SCHEDULE) return [];
+  const gaps = active.slice(1).map((minute, i) => minute - (active[i] ?? 0));
+  const period = gaps.toSorted((a, b) => a - b)[gaps.length >> 1] ?? 1;
+  const phases = new Map<number, number>();
+  for (const minute of active) phases.set(minute % period, (phases.get(minute % period) ?? 0) + 1);
+  const phase = [...phases].toSorted((a, b) => b[1] - a[1])[0]?.[0] ?? 0;
+  const fires = active.filter((minute) => {
+    const off = (minute - phase + period) % period;
+    return Math.min(off, period - off) <= 1;
+  });
+  const firstOf = new Map<number, number>();
+  for (const at of times) {
+    const minute = Math.floor(at / MINUTE);
+    if (!firstOf.has(minute)) firstOf.set(minute, at);
+  }
+  const at = fires.map((minute) => firstOf.get(minute) ?? minute * MINUTE);
+  return at.map((time, i) => ({ from: i === 0 ? 0 : (at[i - 1] ?? 0), at: time }));
+}
