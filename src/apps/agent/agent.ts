@@ -26,6 +26,8 @@ export interface AgentProcess {
 const MIB = 1024 * 1024;
 const DEFAULT_DISK_MB = 512;
 const USAGE_PERIOD_MS = 1_000;
+/** What one more waiting runtime takes: measured for Node, the largest of them; pages that all share are not in it. */
+const POOL_MEMBER_MB = 32;
 const POOL_RECENT_MS = 10 * 60_000;
 const PREDECESSOR_PATIENCE_MS = 10_000;
 
@@ -76,7 +78,7 @@ export async function startAgent(
       depth: tuning.poolDepth,
       always: tuning.poolAlways.filter((runtime) => runtimes.launch(runtime) !== undefined),
       recentMs: POOL_RECENT_MS,
-      maxMembers: tuning.poolMembers,
+      maxMembers: poolMembers(tuning),
     },
     startsAtOnce: tuning.startsAtOnce,
     usagePeriodMs: USAGE_PERIOD_MS,
@@ -106,4 +108,10 @@ export async function startAgent(
 function machineMemory(): number {
   const constrained = process.constrainedMemory();
   return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+}
+
+/** Runtimes that may wait in the pool: a part of the machine's memory, but two even on a small one. */
+function poolMembers(tuning: AgentSettings['tuning']): number {
+  const affordable = Math.floor((machineMemory() / MIB / POOL_MEMBER_MB) * tuning.poolMemory);
+  return Math.min(tuning.poolMembers, Math.max(2, affordable));
 }

@@ -4,8 +4,10 @@ import { parseArgs } from 'node:util';
 export interface AgentTuning {
   /** Booted runtimes kept for every runtime used lately. 0 switches the pool off. */
   readonly poolDepth: number;
-  /** Booted runtimes kept together. */
+  /** Booted runtimes kept together, at most. */
   readonly poolMembers: number;
+  /** The part of the machine's memory that they may take, 0 to 1. */
+  readonly poolMemory: number;
   /** Runtime ids that are kept ready though nobody uses them, one each. */
   readonly poolAlways: readonly string[];
   /** Memory promised to instances, as a multiple of the machine's own: most instances use less than they may. */
@@ -83,7 +85,8 @@ function portOf(name: string, text: string): number {
 export function readTuning(text: string | undefined, cpus: number): AgentTuning {
   const defaults: AgentTuning = {
     poolDepth: 2,
-    poolMembers: 6,
+    poolMembers: 64,
+    poolMemory: 0.05,
     poolAlways: ['nodejs20'],
     memoryOvercommit: 2,
     startsAtOnce: Math.max(2, cpus * 2),

@@ -22,7 +22,8 @@ import { InstanceOutputBuffer } from './instance-output.ts';
 import { bootLimits, InstanceStart, mayUsePool, type InstanceHoldings, type StartParts } from './instance-start.ts';
 import { type BootedRuntime, bootRuntime, CONTROL_EPOCH, firstOf, text } from './runtime-boot.ts';
 import { prepareCode } from './prepare-code.ts';
-import { RuntimePool, type PoolPolicy } from './runtime-pool.ts';
+import type { PoolPolicy } from './pool-sizing.ts';
+import { RuntimePool } from './runtime-pool.ts';
 import { StartGate } from './start-gate.ts';
 import { UsageSampler } from './usage-sampler.ts';
 

@@ -3,37 +3,8 @@ import type { Clock } from '../../core/base/clock.ts';
 import type { Disposable } from '../../core/base/disposable.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
+import { type Demand, desiredDepths, type PoolPolicy, withStarts } from './pool-sizing.ts';
 import { type BootedRuntime, text } from './runtime-boot.ts';
-
-export interface PoolPolicy {
-  /** Booted runtimes kept for every runtime id used lately. */
-  readonly depth: number;
-  /** Runtime ids that are kept ready even when unused, one each. */
-  readonly always: readonly string[];
-  /** How long after its last use a runtime id is kept at `depth`. */
-  readonly recentMs: number;
-  /** Members over all runtime ids: the bound on memory held by the pool. */
-  readonly maxMembers: number;
-}
-
-/** How many members each runtime id should have now: the most recently used ids get theirs first. Pure. */
-export function desiredDepths(
-  policy: PoolPolicy,
-  lastUse: ReadonlyMap<string, number>,
-  now: number,
-): ReadonlyMap<string, number> {
-  const wanted = new Map<string, number>();
-  const recent = [...lastUse].filter(([, at]) => now - at <= policy.recentMs).sort((a, b) => b[1] - a[1]);
-  for (const [runtime] of recent) wanted.set(runtime, policy.depth);
-  if (policy.depth > 0) for (const runtime of policy.always) if (!wanted.has(runtime)) wanted.set(runtime, 1);
-  let left = policy.maxMembers;
-  for (const [runtime, count] of wanted) {
-    const granted = Math.min(count, left);
-    wanted.set(runtime, granted);
-    left -= granted;
-  }
-  return wanted;
-}
 
 interface Member {
   readonly booting: Promise<BootedRuntime>;
@@ -53,6 +24,8 @@ export interface PoolOptions {
 }
 
 const REFILL_DELAY_MS = 5;
+/** How often a full pool is looked at: demand fades. */
+const LOOK_MS = 30_000;
 const BUSY_DELAY_MS = 20;
 const REFILL_PATIENCE_MS = 250;
 const RETRY = { firstMs: 500, maxMs: 60_000, factor: 2, jitter: 0.3 };
@@ -61,7 +34,7 @@ const RETRY = { firstMs: 500, maxMs: 60_000, factor: 2, jitter: 0.3 };
 export class RuntimePool {
   private readonly options: PoolOptions;
   private readonly members = new Map<string, Member[]>();
-  private readonly lastUse = new Map<string, number>();
+  private readonly demands = new Map<string, Demand>();
   private readonly endings = new Set<Promise<void>>();
   private timer: Disposable | undefined;
   /** When `timer` fires, monotonic. */
@@ -81,7 +54,7 @@ export class RuntimePool {
 
   /** A function of this runtime was deployed: its first call is near. */
   expect(runtime: string): void {
-    this.lastUse.set(runtime, this.options.clock.monotonic());
+    this.asked(runtime, 0);
     this.schedule(REFILL_DELAY_MS, 0);
   }
 
@@ -90,7 +63,7 @@ export class RuntimePool {
    * a new one: it is further along. Rejects when that boot fails.
    */
   take(runtime: string): Promise<BootedRuntime> | undefined {
-    this.lastUse.set(runtime, this.options.clock.monotonic());
+    this.asked(runtime, 1);
     const list = this.members.get(runtime);
     const index =
       list === undefined
@@ -103,6 +76,10 @@ export class RuntimePool {
     if (member?.booted !== undefined) this.options.changed();
     this.schedule(REFILL_DELAY_MS, 0);
     return member?.booting;
+  }
+
+  private asked(runtime: string, starts: number): void {
+    this.demands.set(runtime, withStarts(this.demands.get(runtime), starts, this.options.clock.monotonic()));
   }
 
   /** Booted members, by runtime id. */
@@ -151,7 +128,7 @@ export class RuntimePool {
 
   private nextLookMs(): number {
     if (this.failures > 0) return backoffDelay(RETRY, this.failures - 1, this.options.random.float());
-    return this.balance() === undefined ? this.options.policy.recentMs / 2 : REFILL_DELAY_MS;
+    return this.balance() === undefined ? Math.min(LOOK_MS, this.options.policy.recentMs / 2) : REFILL_DELAY_MS;
   }
 
   /** Brings every list to its desired depth, one boot at a time. */
@@ -171,7 +148,7 @@ export class RuntimePool {
 
   /** Ends what is too much; the runtime id that lacks a member, if any. */
   private balance(): string | undefined {
-    const desired = desiredDepths(this.options.policy, this.lastUse, this.options.clock.monotonic());
+    const desired = desiredDepths(this.options.policy, this.demands, this.options.clock.monotonic());
     for (const [runtime, list] of this.members) {
       while (list.length > (desired.get(runtime) ?? 0)) {
         const member = list.pop();

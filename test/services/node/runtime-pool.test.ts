@@ -1,29 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { desiredDepths, type PoolPolicy } from '../../../src/services/node/runtime-pool.ts';
+import type { PoolPolicy } from '../../../src/services/node/pool-sizing.ts';
 import { makeNode } from './fake-node.ts';
 import { orderOf, settle } from './fakes.ts';
 
 const POLICY: PoolPolicy = { depth: 2, always: ['nodejs20'], recentMs: 60_000, maxMembers: 4 };
-
-test('recently used runtimes are kept deep, the default one shallow, the newest first when members are few', () => {
-  const wish = (use: [string, number][], now: number, policy = POLICY) =>
-    Object.fromEntries(desiredDepths(policy, new Map(use), now));
-  assert.deepEqual(wish([], 0), { nodejs20: 1 });
-  assert.deepEqual(wish([['nodejs20', 0]], 60_000), { nodejs20: 2 });
-  assert.deepEqual(wish([['nodejs20', 0]], 60_001), { nodejs20: 1 });
-  assert.deepEqual(
-    wish(
-      [
-        ['nodejs22', 1],
-        ['python3.10', 3],
-      ],
-      5,
-    ),
-    { 'python3.10': 2, nodejs22: 2, nodejs20: 0 },
-  );
-  assert.deepEqual(wish([['nodejs22', 1]], 5, { ...POLICY, depth: 0 }), { nodejs22: 0 });
-});
 
 test('a start takes a waiting runtime, and the pool is filled again afterwards', async () => {
   const { node, sandboxes, clock } = makeNode({ poolPolicy: POLICY });
