@@ -8,6 +8,7 @@ import type { EventQueue } from '../../src/core/ports/event-queue.ts';
 import type { FactLog } from '../../src/core/ports/fact-log.ts';
 import type { InstanceAnswer, InstanceLink } from '../../src/core/ports/instance-link.ts';
 import type { NodePool } from '../../src/core/ports/node-pool.ts';
+import type { Sessions } from '../../src/core/ports/sessions.ts';
 import { createDispatch } from '../../src/services/dispatch/index.ts';
 import { createScheduling } from '../../src/services/scheduler/index.ts';
 
@@ -123,7 +124,13 @@ function build() {
     logger: silentLogger,
   };
   const scheduling = createScheduling({ ...shared, dialer: { dial: async () => link }, epoch: 1, limits: {} });
-  const dispatch = createDispatch({ ...shared, scheduling, queue: plain<EventQueue>({}), region: 'local' });
+  const dispatch = createDispatch({
+    ...shared,
+    scheduling,
+    sessions: only<Sessions>({}),
+    queue: plain<EventQueue>({}),
+    region: 'local',
+  });
   return { scheduling, dispatch, facts: () => facts };
 }
 

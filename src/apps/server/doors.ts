@@ -15,6 +15,7 @@ import type { Identity } from '../../core/ports/identity.ts';
 import type { NodePool } from '../../core/ports/node-pool.ts';
 import type { ObjectStore } from '../../core/ports/object-store.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
+import type { Sessions } from '../../core/ports/sessions.ts';
 import { createFcDoor } from '../../doors/fc/door.ts';
 import { createHttpDoor } from '../../doors/http/door.ts';
 import { createObjectsDoor } from '../../doors/objects/door.ts';
@@ -32,6 +33,7 @@ interface DoorParts {
   readonly catalog: Catalog;
   readonly dispatch: Dispatch;
   readonly scheduling: Scheduling;
+  readonly sessions: Sessions;
   readonly identity: Identity;
   readonly blobs: BlobStore;
   readonly objects: ObjectStore;

@@ -14,6 +14,7 @@ import { LIMITS } from '../../core/domain/limits.ts';
 import { createControl } from '../../services/control/control.ts';
 import { createDispatch } from '../../services/dispatch/index.ts';
 import { createEventSources } from '../../services/events/index.ts';
+import { createSessions } from '../../services/scheduler/sessions.ts';
 import { createScheduling } from '../../services/scheduler/index.ts';
 import { abortRunningCalls } from './abort-requests.ts';
 import { nextEpoch } from './epoch.ts';
@@ -87,7 +88,8 @@ export async function startServer(
     limits: settings.tuning,
     logger,
   });
-  const dispatch = createDispatch({ catalog, scheduling, queue, facts, identity, pool, clock, random, region, logger });
+  const sessions = createSessions({ scheduling, store, catalog, pool, clock, random, logger });
+  const dispatch = createDispatch({ catalog, scheduling, sessions, queue, facts, identity, pool, clock, random, region, logger });
   const events = createEventSources({
     catalog,
     dispatch,
@@ -112,6 +114,7 @@ export async function startServer(
     onError: (error) => logger.log('info', 'code could not be made ready ahead', { error: String(error) }),
   });
   await scheduling.start(); // first adopts what runs: a call that came earlier would start instances beside them
+  await sessions.start();
   dispatch.start();
   const doors = await openDoors(settings, {
     installation,
@@ -119,6 +122,7 @@ export async function startServer(
     catalog,
     dispatch,
     scheduling,
+    sessions,
     identity,
     blobs,
     objects,
@@ -142,6 +146,7 @@ export async function startServer(
       await events.stop();
       await doors.drain(graceMs);
       await dispatch.drain();
+      sessions.close();
       await scheduling.drain();
       await dispatch.close();
       await scheduling.close();

@@ -1,3 +1,5 @@
+import type { SessionAffinity } from './session.ts';
+
 /** A runtime id of Function Compute, e.g. `nodejs20`, `python3.10`, `custom.debian12`. Known ids: see runtime.ts. */
 export type RuntimeId = string;
 
@@ -68,7 +70,9 @@ export interface FunctionConfig {
   readonly disableInjectCredentials: CredentialChannel;
   /** Seconds an idle on-demand instance is kept; undefined = the platform's default. */
   readonly idleTimeout?: number;
-  readonly instanceIsolationMode: 'SHARE' | 'REQUEST_EXCLUSIVE';
+  readonly instanceIsolationMode: 'SHARE' | 'REQUEST_EXCLUSIVE' | 'SESSION_EXCLUSIVE';
+  /** Undefined: NONE. */
+  readonly sessionAffinity?: SessionAffinity;
   readonly disableOndemand: boolean;
 }
 

@@ -1,6 +1,7 @@
 import type { Principal } from '../domain/credentials.ts';
 import type { FunctionErrorType, HttpCall, HttpReply, InvocationTimings, Lineage } from '../domain/invocation.ts';
 import type { VersionSpec } from '../domain/version-spec.ts';
+import type { CallSession } from './sessions.ts';
 
 /** What a qualifier was resolved to, for one invocation (an alias picks a version by weight each time). */
 export interface Target {
@@ -21,6 +22,8 @@ export interface InvokeCommand {
   /** Aborted when the caller disconnects: a queued call leaves the queue, a running one frees its slot. */
   readonly signal: AbortSignal;
   readonly lineage: Lineage;
+  /** For functions with session affinity: the session id as the caller sent it; absent begins a new session. */
+  readonly sessionId?: string;
   /** Retries before this run; 0 for sync calls. */
   readonly retryCount?: number;
 }
@@ -36,6 +39,8 @@ export interface InvokeAnswer {
   /** FC's log tail text (not base64), when asked for and the runtime is built in. */
   readonly logTail?: string;
   readonly timings: InvocationTimings;
+  /** The session it ran in, for functions with session affinity. */
+  readonly session?: CallSession;
 }
 
 export interface AsyncCommand {

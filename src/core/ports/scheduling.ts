@@ -1,5 +1,6 @@
 import type { InvocationTimings } from '../domain/invocation.ts';
 import type { InstanceLink } from './instance-link.ts';
+import type { CallSession } from './sessions.ts';
 import type { VersionSpec } from '../domain/version-spec.ts';
 
 /** The right to send one call to an instance. Release exactly once. */
@@ -11,6 +12,8 @@ export interface Lease {
   readonly timings: InvocationTimings;
   /** Output of the start that this lease waited for; empty for a warm one. */
   readonly startLog: string;
+  /** Set for calls of functions with session affinity. */
+  readonly session?: CallSession;
   /**
    * Gives the slot back. `ok`: reuse the instance. `broken`: its link failed, it is going away. `timeout`, `kill`: the call
    * ran out of time, or its caller left while it ran: the instance must be replaced (other calls on it finish first).
@@ -40,6 +43,8 @@ export interface Scheduling {
   acquire(spec: VersionSpec, requestId: string, signal: AbortSignal): Promise<Lease>;
   /** The warm path: a lease when a slot is free this instant, without a promise; undefined = use `acquire`. */
   acquireNow(spec: VersionSpec, requestId: string): Lease | undefined;
+  /** A lease on this very instance, when it has a free slot this instant. */
+  hold(instanceId: string): Lease | undefined;
   /**
    * How many more calls of this version would be let in right now, new instances included; 0 = the next would be refused.
    * For those who can hold work back (async events) instead of having it refused.

@@ -1,4 +1,5 @@
 import type { CustomRuntimeConfig, FunctionConfig, LifecycleHook, Tag } from '../../core/domain/function.ts';
+import { affinityText } from '../../core/domain/session.ts';
 import type { FunctionView } from '../../core/ports/control.ts';
 import { timestamp } from '../wire/timestamp.ts';
 
@@ -55,6 +56,8 @@ function configShape(config: FunctionConfig): Record<string, unknown> {
     disableInjectCredentials: config.disableInjectCredentials,
     disableOndemand: config.disableOndemand,
     instanceIsolationMode: config.instanceIsolationMode,
+    sessionAffinity: config.sessionAffinity?.type ?? 'NONE',
+    ...(config.sessionAffinity === undefined ? {} : { sessionAffinityConfig: affinityText(config.sessionAffinity) }),
     ...(config.idleTimeout === undefined ? {} : { idleTimeout: config.idleTimeout }),
     ...(config.logConfig === undefined ? {} : { logConfig: config.logConfig }),
     ...(lifecycle === undefined ? {} : { instanceLifecycleConfig: lifecycle }),

@@ -5,6 +5,7 @@ import type { InvokeAnswer, Target } from '../../core/ports/dispatch.ts';
 import { cancellation, sendStream } from '../wire/answer.ts';
 import { readBody } from '../wire/body.ts';
 import { invocationOptions } from '../wire/invocation-headers.ts';
+import { sessionHeaders, sessionOf } from '../wire/session-affinity.ts';
 import { timingHeader, wantsTimings } from '../wire/timing-header.ts';
 import type { FcDoorDeps } from './operation.ts';
 
@@ -56,6 +57,7 @@ export async function invoke(
     caller: principal,
     input: { kind: 'event', payload },
     logTail: options.logTail,
+    ...sessionOf(req, target),
     signal,
     lineage,
   });
@@ -95,6 +97,7 @@ function answerHeaders(answer: InvokeAnswer, target: Target, requestId: string):
     'x-fc-invocation-function-version',
     versionId,
   );
+  for (const pair of sessionHeaders(answer, target)) headers.push(...pair);
   if (answer.errorType !== undefined) headers.push('x-fc-error-type', answer.errorType);
   if (answer.logTail !== undefined) {
     headers.push('x-fc-log-result', Buffer.from(answer.logTail).toString('base64'));

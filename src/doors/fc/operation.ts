@@ -5,6 +5,7 @@ import type { BlobStore } from '../../core/ports/blob-store.ts';
 import type { Control, Input } from '../../core/ports/control.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
+import type { Sessions } from '../../core/ports/sessions.ts';
 import type { Acs3Verifier } from '../wire/acs3-verifier.ts';
 import type { Query } from '../wire/query.ts';
 import type { CodeLinks } from './code-links.ts';
@@ -14,6 +15,7 @@ export interface FcDoorDeps {
   readonly control: Control;
   readonly dispatch: Dispatch;
   readonly scheduling: Scheduling;
+  readonly sessions: Sessions;
   readonly blobs: BlobStore;
   readonly verifier: Acs3Verifier;
   readonly clock: Clock;

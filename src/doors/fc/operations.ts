@@ -4,6 +4,7 @@ import { instanceOperations } from './instance-operations.ts';
 import { layerOperations } from './layer-operations.ts';
 import type { Operation } from './operation.ts';
 import { refusedOperations } from './refused-operations.ts';
+import { sessionOperations } from './session-operations.ts';
 import { tagOperations } from './tag-operations.ts';
 import { triggerOperations } from './trigger-operations.ts';
 import { aliasOperations, versionOperations } from './version-operations.ts';
@@ -19,6 +20,7 @@ export const operations: readonly Operation[] = [
   ...asyncConfigOperations,
   ...reservedInstanceOperations,
   ...instanceOperations,
+  ...sessionOperations,
   ...tagOperations,
   ...refusedOperations,
 ];

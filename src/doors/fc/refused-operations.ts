@@ -14,7 +14,7 @@ function refused(name: string, method: Operation['method'], path: string, remedy
 }
 
 const NO_TASKS = 'Follow an async invocation by its request id in the logs: tidemill logs.';
-const NO_SESSIONS = 'Leave session affinity out; keep state outside of the instance.';
+const NO_PAUSE = 'Leave it out: a session lasts until its time is over or it is deleted.';
 const NO_DOMAINS = 'Call the function by the URL of its http trigger.';
 const NO_VPC = 'Functions reach the network of their machine; leave VPC settings out.';
 
@@ -53,22 +53,8 @@ export const refusedOperations: readonly Operation[] = [
     '/functions/:functionName/instances/:instanceId/exec',
     'Read the output of the function: tidemill logs.',
   ),
-  refused('CreateSession', 'POST', SESSIONS, NO_SESSIONS),
-  {
-    name: 'ListSessions',
-    method: 'GET',
-    path: SESSIONS,
-    query: ['qualifier', 'limit', 'nextToken', 'sessionStatus', 'sessionId'],
-    run: async ({ control }, request) => {
-      await control.getFunction(request.account, param(request, 'functionName'), request.query['qualifier']);
-      return { sessions: [] };
-    },
-  },
-  refused('GetSession', 'GET', `${SESSIONS}/:sessionId`, NO_SESSIONS),
-  refused('UpdateSession', 'PUT', `${SESSIONS}/:sessionId`, NO_SESSIONS),
-  refused('DeleteSession', 'DELETE', `${SESSIONS}/:sessionId`, NO_SESSIONS),
-  refused('PauseSession', 'PUT', `${SESSIONS}/:sessionId/pause`, NO_SESSIONS),
-  refused('ResumeSession', 'PUT', `${SESSIONS}/:sessionId/resume`, NO_SESSIONS),
+  refused('PauseSession', 'PUT', `${SESSIONS}/:sessionId/pause`, NO_PAUSE),
+  refused('ResumeSession', 'PUT', `${SESSIONS}/:sessionId/resume`, NO_PAUSE),
   refused('ChangeResourceGroup', 'PUT', '/resource-groups', 'Use tags to group functions.'),
   refused('CreateVpcBinding', 'POST', '/functions/:functionName/vpc-bindings', NO_VPC),
   refused('DeleteVpcBinding', 'DELETE', '/functions/:functionName/vpc-bindings/:vpcId', NO_VPC),

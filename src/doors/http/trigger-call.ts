@@ -8,6 +8,7 @@ import { cancellation, sendStream } from '../wire/answer.ts';
 import { hasBody, readBody, streamBody } from '../wire/body.ts';
 import { type InvocationOptions, invocationOptions } from '../wire/invocation-headers.ts';
 import { timingHeader, wantsTimings } from '../wire/timing-header.ts';
+import { sessionHeaders, sessionOf } from '../wire/session-affinity.ts';
 import { corsHeaders } from './cors.ts';
 import type { HttpDoorDeps, TriggerRequest } from './door.ts';
 import { functionResponse } from './function-response.ts';
@@ -38,6 +39,7 @@ export async function callTrigger(
       ? { kind: 'http', call: { ...callHead(req, request), body: await customBody(req, request) } }
       : { kind: 'event', payload: await eventOf(deps, req, request, LIMITS.syncPayloadBytes) },
     logTail: options.logTail,
+    ...sessionOf(req, target),
     signal: call.signal,
     lineage: { hops: 0, rootRequestId: request.requestId },
   };
@@ -189,6 +191,7 @@ function platformHeaders(req: IncomingMessage, answer: InvokeAnswer, target: Tar
   const headers: (readonly [string, string])[] = [
     ['x-fc-instance-id', answer.instanceId],
     ['x-fc-invocation-function-version', target.spec.versionId],
+    ...sessionHeaders(answer, target),
   ];
   if (wantsTimings(req)) headers.push(timingHeader(answer.timings));
   if (answer.logTail !== undefined) headers.push(['x-fc-log-result', Buffer.from(answer.logTail).toString('base64')]);

@@ -16,15 +16,22 @@ export interface HookPatch {
   readonly timeout?: number;
 }
 
+/** What a request says of session affinity; `config` is unread. */
+export interface AffinityPatch {
+  readonly type?: '' | 'NONE' | 'HEADER_FIELD' | 'GENERATED_COOKIE';
+  readonly config?: unknown;
+}
+
 /**
  * What a request changes. A key that is present with `undefined` clears the setting; an absent one keeps it. Hooks merge with what is
  * there, since only an empty handler switches one off (FC reference 3.1).
  */
 export type ConfigPatch = {
-  -readonly [K in keyof Omit<FunctionConfig, 'initializer' | 'preStop'>]?: FunctionConfig[K] | undefined;
+  -readonly [K in keyof Omit<FunctionConfig, 'initializer' | 'preStop' | 'sessionAffinity'>]?: FunctionConfig[K] | undefined;
 } & {
   initializerHook?: HookPatch;
   preStopHook?: HookPatch;
+  affinityPatch?: AffinityPatch;
 };
 
 const ENVIRONMENT_KEY = /^[A-Za-z][A-Za-z0-9_]*$/;
@@ -54,7 +61,8 @@ function readConfig(reader: FieldReader): ConfigPatch {
   set('internetAccess', reader.boolean('internetAccess'));
   set('role', reader.string('role', { max: 300 }));
   set('disableInjectCredentials', reader.oneOf<CredentialChannel>('disableInjectCredentials', CREDENTIAL_CHANNELS));
-  set('instanceIsolationMode', readIsolation(reader));
+  set('instanceIsolationMode', reader.oneOf('instanceIsolationMode', ISOLATION_MODES));
+  readSessionAffinity(reader, patch);
   readClearable(reader, patch);
   readHooks(reader, patch);
   refuseUnsupported(reader);
@@ -90,14 +98,21 @@ function readDiskSize(reader: FieldReader): number | undefined {
   throw invalid('diskSize', `must be 512 or 10240, not ${shown(value)}`);
 }
 
-function readIsolation(reader: FieldReader): FunctionConfig['instanceIsolationMode'] | undefined {
-  reader.refuse(
-    'instanceIsolationMode',
-    "Use 'SHARE' or 'REQUEST_EXCLUSIVE'.",
-    (value) => value !== 'SESSION_EXCLUSIVE',
-  );
-  return reader.oneOf('instanceIsolationMode', ['SHARE', 'REQUEST_EXCLUSIVE']);
+/** The two fields of session affinity; they are put together with what is there when the request is merged (FC reference 3.5). */
+function readSessionAffinity(reader: FieldReader, patch: ConfigPatch): void {
+  reader.refuse('sessionAffinity', "Use 'HEADER_FIELD', 'GENERATED_COOKIE' or 'NONE'.", (value) => !isMcp(value));
+  const type = reader.oneOf('sessionAffinity', AFFINITY_TYPES);
+  const config = reader.raw('sessionAffinityConfig');
+  if (type === undefined && config === undefined) return;
+  patch.affinityPatch = { ...(type === undefined ? {} : { type }), ...(config === undefined ? {} : { config }) };
 }
+
+function isMcp(value: unknown): boolean {
+  return value === 'MCP_SSE' || value === 'MCP_STREAMABLE';
+}
+
+const AFFINITY_TYPES = ['', 'NONE', 'HEADER_FIELD', 'GENERATED_COOKIE'] as const;
+const ISOLATION_MODES = ['SHARE', 'REQUEST_EXCLUSIVE', 'SESSION_EXCLUSIVE'] as const;
 
 /** Names and sizes of environment variables: letters, digits and `_`, not starting `FC_`, 4 KB in total (FC reference 3.1). */
 function readEnvironment(reader: FieldReader): Readonly<Record<string, string>> | undefined {

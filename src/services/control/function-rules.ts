@@ -3,8 +3,9 @@ import { LIMITS } from '../../core/domain/limits.ts';
 import { type AvailableRuntime, handlerProblem, RUNTIMES } from '../../core/domain/runtime.ts';
 import { isCustomRuntime } from '../../core/domain/version-spec.ts';
 import { TidemillError, notSupported } from '../../core/domain/errors.ts';
-import { invalid } from './fields.ts';
-import type { ConfigPatch, HookPatch } from './function-input.ts';
+import { readAffinity } from '../../core/domain/session.ts';
+import { invalid, isNeutral } from './fields.ts';
+import type { AffinityPatch, ConfigPatch, HookPatch } from './function-input.ts';
 
 const DEFAULT_MEMORY_MB = 512;
 const DEFAULT_HOOK_SECONDS = 3;
@@ -60,7 +61,7 @@ export function createConfig(patch: ConfigPatch): FunctionConfig {
  * change of memory, so that who never named one need not start to.
  */
 export function mergeConfig(base: FunctionConfig, patch: ConfigPatch): FunctionConfig {
-  const { initializerHook, preStopHook, ...plain } = patch;
+  const { initializerHook, preStopHook, affinityPatch, ...plain } = patch;
   const merged: Record<string, unknown> = { ...base };
   for (const [key, value] of Object.entries(plain)) {
     if (value === undefined) delete merged[key];
@@ -71,8 +72,31 @@ export function mergeConfig(base: FunctionConfig, patch: ConfigPatch): FunctionC
   }
   mergeHook(merged, 'initializer', base.initializer, initializerHook);
   mergeHook(merged, 'preStop', base.preStop, preStopHook);
+  if (affinityPatch !== undefined) mergeAffinity(merged, base, patch, affinityPatch);
   // Every key comes from `base` or a checked patch: the shape is a FunctionConfig again.
   return withRuntimeDefaults(merged as unknown as FunctionConfig);
+}
+
+/** A kind of affinity without a config keeps that of the same kind. Affinity makes the instance take 200 calls (FC reference 3.5). */
+function mergeAffinity(
+  merged: Record<string, unknown>,
+  base: FunctionConfig,
+  patch: ConfigPatch,
+  affinity: AffinityPatch,
+): void {
+  const type = affinity.type ?? base.sessionAffinity?.type ?? 'NONE';
+  const config = isNeutral(affinity.config) || affinity.config === '{}' ? undefined : affinity.config;
+  if (type === 'NONE' || type === '') {
+    if (config !== undefined && affinity.type === undefined) {
+      throw invalid('sessionAffinityConfig', 'needs a sessionAffinity');
+    }
+    delete merged.sessionAffinity;
+    if (base.sessionAffinity !== undefined && patch.instanceConcurrency === undefined) merged.instanceConcurrency = 1;
+    return;
+  }
+  const kept = base.sessionAffinity?.type === type && config === undefined ? base.sessionAffinity : undefined;
+  merged.sessionAffinity = kept ?? readAffinity(type, config);
+  merged.instanceConcurrency = LIMITS.instanceConcurrencyMax;
 }
 
 function mergeHook(
@@ -118,6 +142,12 @@ export function checkConfig(config: FunctionConfig, runtimes: readonly Available
       `${config.cpu} does not go with memorySize ${config.memorySize}: the ratio of vCPUs to GB must be between 1:1 and 1:4`,
       `Send both fields, e.g. cpu ${defaultCpu(config.memorySize)} for ${config.memorySize} MB.`,
     );
+  }
+  if (config.sessionAffinity !== undefined && !custom) {
+    throw invalid('sessionAffinity', `needs a custom runtime, not '${config.runtime}': its instances take 200 calls at once`);
+  }
+  if (config.instanceIsolationMode === 'SESSION_EXCLUSIVE' && config.sessionAffinity === undefined) {
+    throw invalid('instanceIsolationMode', "'SESSION_EXCLUSIVE' needs a sessionAffinity");
   }
   if (!custom && config.instanceConcurrency > 1) {
     throw invalid('instanceConcurrency', `above 1 needs a custom runtime, not '${config.runtime}'`);

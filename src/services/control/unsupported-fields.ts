@@ -5,11 +5,6 @@ function noMounts(value: unknown): boolean {
   return isNeutral(value) || (isRecord(value) && isNeutral(value.mountPoints));
 }
 
-/** A JSON text that holds nothing. */
-function emptyJson(value: unknown): boolean {
-  return isNeutral(value) || (typeof value === 'string' && /^\s*(\{\s*\}|null)?\s*$/.test(value));
-}
-
 /**
  * Fields of Function Compute that this platform does not have: refused by name, unless they carry the empty value that clients send
  * to clear or leave out (FC reference 3.1).
@@ -22,8 +17,6 @@ export function refuseUnsupported(reader: FieldReader): void {
   reader.refuse('juiceFsConfig', 'Leave it out and use the object store.', noMounts);
   reader.refuse('gpuConfig', 'Leave it out: this platform has no GPUs.');
   reader.refuse('customContainerConfig', "Use the runtime 'custom.debian12' and pack the program as a zip.");
-  reader.refuse('sessionAffinity', "Send 'NONE' or leave it out.", (value) => value === '' || value === 'NONE');
-  reader.refuse('sessionAffinityConfig', 'Leave it out: session affinity is not available.', emptyJson);
   reader.refuse('tracingConfig', 'Leave it out, or send traces from the function itself.');
   reader.refuse('enableLongLiving', 'Leave it out or send false; use idleTimeout to keep idle instances longer.');
   reader.refuse(

@@ -12,6 +12,7 @@ import type { FactLog } from '../../core/ports/fact-log.ts';
 import type { Identity } from '../../core/ports/identity.ts';
 import type { InstanceOutput, NodePool } from '../../core/ports/node-pool.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
+import type { Sessions } from '../../core/ports/sessions.ts';
 import { eventOf } from './async-envelope.ts';
 import { Deadlines } from './deadlines.ts';
 import { EventConsumer } from './event-consumer.ts';
@@ -24,6 +25,7 @@ import type { CallDeps } from './running-call.ts';
 export interface DispatchDeps {
   readonly catalog: Catalog;
   readonly scheduling: Scheduling;
+  readonly sessions: Sessions;
   readonly queue: EventQueue;
   readonly facts: FactLog;
   readonly identity: Identity;
@@ -66,7 +68,7 @@ class Dispatcher implements Dispatch {
         if (this.open === 0) this.onIdle?.();
       },
     };
-    this.invoker = new Invoker(calls, deps.scheduling);
+    this.invoker = new Invoker(calls, deps.scheduling, deps.sessions);
     this.consumer = new EventConsumer({ ...deps, invoker: this.invoker }, deps.scheduling);
     const { pool } = deps;
     this.strangers = new StrangerOutput((output) => this.onOutput(output));
@@ -110,6 +112,11 @@ class Dispatcher implements Dispatch {
     const { clock, facts, queue } = this.deps;
     const event = eventOf(command, clock.now());
     const { spec } = await this.resolve(account, functionName, qualifier);
+    if (spec.config.sessionAffinity !== undefined) {
+      throw new TidemillError('InvalidArgument', 'a function with session affinity cannot be called asynchronously', {
+        remedy: 'Call it synchronously, or set its sessionAffinity to NONE.',
+      });
+    }
     if (command.http !== undefined && !isCustomRuntime(spec.config.runtime)) {
       throw new TidemillError('InvalidArgument', 'an HTTP call needs a custom runtime; built-in runtimes take events');
     }

@@ -7,6 +7,7 @@ import { isCustomRuntime } from '../../core/domain/version-spec.ts';
 import type { InvokeAnswer, InvokeCommand, Target } from '../../core/ports/dispatch.ts';
 import { InstanceStartError, type StartFailure } from '../../core/ports/node-pool.ts';
 import type { Lease, Scheduling } from '../../core/ports/scheduling.ts';
+import type { Sessions } from '../../core/ports/sessions.ts';
 import { type CallDeps, RunningCall } from './running-call.ts';
 import { settled } from './settlement.ts';
 import { errorMessageOf, startOutcome } from './start-outcome.ts';
@@ -25,9 +26,11 @@ const NEVER_RAN: InvocationTimings = {
 export class Invoker {
   private readonly deps: CallDeps;
   private readonly scheduling: Scheduling;
+  private readonly sessions: Sessions;
 
-  constructor(deps: CallDeps, scheduling: Scheduling) {
+  constructor(deps: CallDeps, scheduling: Scheduling, sessions: Sessions) {
     this.deps = deps;
+    this.sessions = sessions;
     this.scheduling = scheduling;
   }
 
@@ -35,7 +38,9 @@ export class Invoker {
     const refusal = refusalOf(command);
     if (refusal !== undefined) return Promise.reject(refusal);
     this.deps.callBegan();
-    const lease = this.scheduling.acquireNow(command.target.spec, command.requestId);
+    const { spec } = command.target;
+    const affine = spec.config.sessionAffinity !== undefined;
+    const lease = affine ? undefined : this.scheduling.acquireNow(spec, command.requestId);
     if (lease !== undefined) return new RunningCall(this.deps, command, invocation, lease).start();
     return this.wait(command, invocation);
   }
@@ -57,11 +62,10 @@ export class Invoker {
   }
 
   private async wait(command: InvokeCommand, invocation: 'sync' | 'async'): Promise<InvokeAnswer> {
-    const { spec } = command.target;
     const begin = this.deps.clock.monotonic();
     let lease: Lease;
     try {
-      lease = await this.scheduling.acquire(spec, command.requestId, command.signal);
+      lease = await this.lease(command);
     } catch (error) {
       return this.neverRan(command, invocation, error, this.deps.clock.monotonic() - begin);
     }
@@ -70,6 +74,13 @@ export class Invoker {
       return this.neverRan(command, invocation, command.signal.reason, this.deps.clock.monotonic() - begin);
     }
     return new RunningCall(this.deps, command, invocation, lease).start();
+  }
+
+  private lease({ target, sessionId, requestId, signal }: InvokeCommand): Promise<Lease> {
+    if (target.spec.config.sessionAffinity === undefined) {
+      return this.scheduling.acquire(target.spec, requestId, signal);
+    }
+    return this.sessions.acquire(target, sessionId, requestId, signal);
   }
 
   /** No lease: an answer when the function's own code is to blame, an error otherwise. Recorded either way. */

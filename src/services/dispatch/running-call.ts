@@ -315,7 +315,8 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
       maxMemoryMb,
       timings,
     };
-    if (answer.reply === undefined && this.tail === undefined) return result;
+    const { session } = this.lease;
+    if (answer.reply === undefined && this.tail === undefined && session === undefined) return result;
     const error = message ?? (answer.errorType === undefined ? undefined : 'Unhandled function error');
     const logTail = this.tail?.finish({
       requestId: this.requestId,
@@ -328,6 +329,7 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
     return {
       ...result,
       ...(answer.reply === undefined ? {} : { reply: answer.reply }),
+      ...(session === undefined ? {} : { session }),
       ...(logTail === undefined ? {} : { logTail }),
     };
   }

@@ -29,6 +29,8 @@ export function decide(state: SchedulerState, event: SchedulerEvent, now: number
   switch (event.type) {
     case 'enqueue':
       return enqueue(state, event.request, event.version, event.wait, now);
+    case 'hold':
+      return hold(state, event.request, event.instance, now);
     case 'released':
       return released(state, event.request, event.epoch, event.outcome, now);
     case 'cancel':
@@ -84,6 +86,14 @@ function enqueue(state: SchedulerState, id: number, shape: VersionShape, wait: b
   request.place = new ListNode(request);
   version.waiting.pushBack(request.place);
   plan(state, version, now);
+}
+
+function hold(state: SchedulerState, id: number, instanceId: number, now: number): void {
+  const instance = state.instances.get(instanceId);
+  if (instance?.inFree.list === undefined) return;
+  const request = new RequestState(id, instance.version);
+  addRequest(state, request);
+  grant(state, request, instance, now, 'warm');
 }
 
 function cancel(state: SchedulerState, id: number): void {

@@ -26,6 +26,8 @@ export type ReleaseOutcome = 'ok' | 'broken' | 'kill' | 'timeout';
 export type SchedulerEvent =
   /** A call wants a slot. `wait: false`: only if one is free right now, otherwise nothing happens. */
   | { readonly type: 'enqueue'; readonly request: number; readonly version: VersionShape; readonly wait: boolean }
+  /** A call wants a slot of this very instance, now or not at all. */
+  | { readonly type: 'hold'; readonly request: number; readonly instance: number }
   /** The caller of a waiting call went away. Nothing happens when it is not waiting (any more). */
   | { readonly type: 'cancel'; readonly request: number }
   | { readonly type: 'started'; readonly instance: number }

@@ -1,3 +1,4 @@
+import type { FunctionConfig } from '../../core/domain/function.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
 import type { Catalog } from '../../core/ports/catalog.ts';
@@ -23,13 +24,19 @@ export function shapeOf(spec: VersionSpec): VersionShape {
     key: spec.key,
     account: spec.account,
     functionKey: `${spec.account}/${spec.functionName}`,
-    concurrency: config.instanceIsolationMode === 'REQUEST_EXCLUSIVE' ? 1 : Math.max(1, config.instanceConcurrency),
-    exclusive: config.instanceIsolationMode === 'REQUEST_EXCLUSIVE',
+    concurrency: slotsOf(config),
+    exclusive: config.instanceIsolationMode !== 'SHARE',
     memoryMb: config.memorySize,
     idleMs: (config.idleTimeout ?? LIMITS.idleInstanceSeconds) * 1_000,
     keepAlive: config.idleTimeout === undefined ? 'learnt' : 'fixed',
     onDemand: !config.disableOndemand,
   };
+}
+
+/** Calls one instance may hold at once; with session affinity: sessions, each of which keeps a slot while it lives. */
+function slotsOf(config: FunctionConfig): number {
+  if (config.instanceIsolationMode !== 'SHARE') return 1;
+  return Math.max(1, config.sessionAffinity?.sessionsPerInstance ?? config.instanceConcurrency);
 }
 
 /** The versions the scheduler has met, kept in step with the catalog: limits as they change, retired when replaced or deleted. */

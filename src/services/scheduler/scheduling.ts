@@ -168,6 +168,15 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
     return call.promise;
   }
 
+  /** A slot on this very instance, if it has one now. */
+  hold(instanceId: string): Lease | undefined {
+    const record = this.byId.get(instanceId);
+    if (record === undefined || this.stage !== 'running') return undefined;
+    const request = this.nextRequest++;
+    decide(this.state, { type: 'hold', request, instance: record.number }, this.deps.clock.monotonic());
+    return this.takeGrant(request);
+  }
+
   freeSlots(versionKey: string): number {
     return this.state.versions.get(versionKey)?.freeSlots ?? 0;
   }

@@ -3,6 +3,7 @@ import type { FunctionView, LayerView } from '../../../src/core/ports/control.ts
 import type { Control } from '../../../src/core/ports/control.ts';
 import type { Dispatch } from '../../../src/core/ports/dispatch.ts';
 import type { Scheduling } from '../../../src/core/ports/scheduling.ts';
+import type { Sessions } from '../../../src/core/ports/sessions.ts';
 import type { BlobStore } from '../../../src/core/ports/blob-store.ts';
 import { createFcDoor } from '../../../src/doors/fc/door.ts';
 import { ACCOUNT, CONFIG, doorBasics, partial, serve, type TestServer } from '../door-world.ts';
@@ -18,6 +19,7 @@ export interface Fakes {
   readonly control?: Partial<Control>;
   readonly dispatch?: Partial<Dispatch>;
   readonly scheduling?: Partial<Scheduling>;
+  readonly sessions?: Partial<Sessions>;
   readonly blobs?: Partial<BlobStore>;
 }
 
@@ -27,6 +29,7 @@ export async function fcWorld(fakes: Fakes, now?: () => number): Promise<FcWorld
     control: partial<Control>('control', fakes.control ?? {}),
     dispatch: partial<Dispatch>('dispatch', fakes.dispatch ?? {}),
     scheduling: partial<Scheduling>('scheduling', fakes.scheduling ?? {}),
+    sessions: partial<Sessions>('sessions', fakes.sessions ?? {}),
     blobs: partial<BlobStore>('blobs', fakes.blobs ?? {}),
     publicUrl: () => server.url,
     triggerUrls: (prefix) => ({

@@ -218,8 +218,8 @@ test('operations that are not there yet are refused by their own name', async ()
       ),
     ],
     [
-      'CreateSession',
-      world.client.createSession('f', new FcModels.CreateSessionRequest({ body: new FcModels.CreateSessionInput({}) })),
+      'PauseSession',
+      world.client.pauseSession('f', 's', new FcModels.PauseSessionRequest({})),
     ],
     [
       'ChangeResourceGroup',

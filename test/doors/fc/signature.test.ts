@@ -16,6 +16,7 @@ before(async () => {
     }),
     dispatch: partial('dispatch', {}),
     scheduling: partial('scheduling', {}),
+    sessions: partial('sessions', {}),
     blobs: partial('blobs', {}),
     publicUrl: () => server.url,
     triggerUrls: () => ({ internet: '', intranet: '' }),

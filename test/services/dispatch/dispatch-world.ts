@@ -1,6 +1,8 @@
 import type { InvokeCommand, Target } from '../../../src/core/ports/dispatch.ts';
 import { createDispatch } from '../../../src/services/dispatch/index.ts';
 import { createScheduling } from '../../../src/services/scheduler/index.ts';
+import { createSessions } from '../../../src/services/scheduler/sessions.ts';
+import { MemoryStore } from '../control/memory-world.ts';
 import { World } from '../scheduler/world.ts';
 import { MemoryQueue } from './memory-queue.ts';
 
@@ -8,9 +10,11 @@ import { MemoryQueue } from './memory-queue.ts';
 export class DispatchWorld extends World {
   readonly queue = new MemoryQueue(() => this.clock.now());
   readonly scheduling = createScheduling({ ...this.parts(), epoch: 3, limits: {} });
+  readonly sessions = createSessions({ ...this.parts(), scheduling: this.scheduling, store: new MemoryStore() });
   readonly dispatch = createDispatch({
     ...this.parts(),
     scheduling: this.scheduling,
+    sessions: this.sessions,
     queue: this.queue,
     region: 'local',
   });
@@ -24,6 +28,7 @@ export class DispatchWorld extends World {
 
   async close(): Promise<void> {
     await this.dispatch.close();
+    this.sessions.close();
     await this.scheduling.close();
   }
 
