@@ -29,6 +29,7 @@ export class FramesLink implements InstanceLink, CallHost {
   private sentCredentials: TemporaryCredentials | undefined;
   /** Results whose reader is slow. Reading stops only when no other call would wait for it. */
   private slowReaders = 0;
+  private reading = true;
 
   constructor(attachment: Attachment, options: { readonly sendCredentials: boolean }) {
     this.connection = attachment.connection;
@@ -87,7 +88,10 @@ export class FramesLink implements InstanceLink, CallHost {
   }
 
   private applyPressure(): void {
-    this.connection.setReading(this.slowReaders === 0 || this.calls.size > 1);
+    const reading = this.slowReaders === 0 || this.calls.size > 1;
+    if (reading === this.reading) return;
+    this.reading = reading;
+    this.connection.setReading(reading);
   }
 
   private takeStream(): number {

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { type Dispatcher, Pool } from 'undici';
+import { toAbortSignal } from '../../core/base/cancel-signal.ts';
 import type { HttpCall } from '../../core/domain/invocation.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
 import {
@@ -46,14 +47,15 @@ export class HttpLink implements InstanceLink {
 
   async invoke(call: InstanceCall): Promise<InstanceAnswer> {
     if (this.isClosed) throw new LinkBrokenError('the link was closed');
-    if (call.signal.aborted) throw call.signal.reason;
+    const signal = toAbortSignal(call.signal);
+    if (signal.aborted) throw signal.reason;
     const { input } = call;
     const http = input.kind === 'http';
     const exchange = http ? this.httpExchange(call, input.call) : this.eventExchange(call, input.payload);
-    const response = await this.request(exchange, call.signal);
+    const response = await this.request(exchange, signal);
     // With `responseHeaders: 'raw'` undici gives a flat list where its type says object.
     const flat = response.headers as unknown as string[];
-    const payload = await payloadOf(response, flat, call.signal);
+    const payload = await payloadOf(response, flat, signal);
     if (!http) return { errorType: eventErrorType(response.statusCode, flat), payload };
     return { errorType: undefined, payload, reply: { status: response.statusCode, headers: replyHeaders(flat) } };
   }

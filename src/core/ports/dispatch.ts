@@ -1,3 +1,4 @@
+import type { CancelSignal } from '../base/cancel-signal.ts';
 import type { Principal } from '../domain/credentials.ts';
 import type { FunctionErrorType, HttpCall, HttpReply, InvocationTimings, Lineage } from '../domain/invocation.ts';
 import type { VersionSpec } from '../domain/version-spec.ts';
@@ -21,6 +22,8 @@ export interface InvokeCommand {
   readonly logTail: boolean;
   /** Aborted when the caller disconnects: a queued call leaves the queue, a running one frees its slot. */
   readonly signal: AbortSignal;
+  /** The same in a cheaper form, for callers that make one per call; `signal` may then be made when first asked for. */
+  readonly cancel?: CancelSignal;
   readonly lineage: Lineage;
   /** For functions with session affinity: the session id as the caller sent it; absent begins a new session. */
   readonly sessionId?: string;

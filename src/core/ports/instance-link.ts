@@ -1,3 +1,4 @@
+import type { CancelSignal } from '../base/cancel-signal.ts';
 import type { TemporaryCredentials } from '../domain/credentials.ts';
 import type { InstanceAddress } from '../domain/instance.ts';
 import type { FunctionErrorType, HttpCall, HttpReply } from '../domain/invocation.ts';
@@ -18,7 +19,7 @@ export interface InstanceCall {
   /** Output of the function during this call, as it arrives (built-in runtimes only). Not aligned to lines. */
   onOutput?(text: string): void;
   /** Aborted: the caller is gone or the time is up. The link stops waiting and rejects; the instance may still run. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
 }
 
 export interface InstanceAnswer {

@@ -66,18 +66,22 @@ class Door {
     const target = req.url ?? '/';
     if (target.startsWith(CODE_PATH)) return downloadCode(this.context, req, res, requestId);
     const method = req.method ?? 'GET';
+    const functionName = method === 'POST' ? INVOKE_PATH.exec(target)?.[1] : undefined;
+    if (functionName !== undefined) return this.invoke(req, res, requestId, functionName);
     const found = isRouted(method) ? this.router.find(method, target) : null;
     const route = found?.store as Operation | typeof INVOKE | null | undefined;
     if (found === null || route === null || route === undefined) throw this.unknownPath(method, target);
+    if (route === INVOKE) return this.invoke(req, res, requestId, found.params['functionName'] ?? '');
     const { principal, bodyHash } = this.context.verifier.verifyApi(req);
-    if (route === INVOKE) {
-      const query = queryOf(target);
-      checkQuery('InvokeFunction', INVOKE_QUERY, query);
-      const functionName = found.params['functionName'] ?? '';
-      const qualifier = query['qualifier'] === '' ? undefined : query['qualifier'];
-      return invoke(this.context, req, res, { requestId, principal, functionName, qualifier, bodyHash });
-    }
     return this.run(route, req, res, { requestId, principal, params: found.params, bodyHash });
+  }
+
+  private invoke(req: IncomingMessage, res: ServerResponse, requestId: string, functionName: string): Promise<void> {
+    const { principal, bodyHash } = this.context.verifier.verifyApi(req);
+    const query = queryOf(req.url ?? '/');
+    checkQuery('InvokeFunction', INVOKE_QUERY, query);
+    const qualifier = query['qualifier'] === '' ? undefined : query['qualifier'];
+    return invoke(this.context, req, res, { requestId, principal, functionName, qualifier, bodyHash });
   }
 
   private async run(
@@ -116,6 +120,8 @@ class Door {
 }
 
 const INVOKE = 'InvokeFunction';
+/** The call that nearly all calls are, found without the router; names with escapes in them take the router's way. */
+const INVOKE_PATH = /^\/2023-03-30\/functions\/([\w-]+)\/invocations(?:\?|$)/;
 const INVOKE_QUERY = ['qualifier'];
 
 /** The router only finds; the door runs what was found. */

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../../core/domain/credentials.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import type { InvokeAnswer, Target } from '../../core/ports/dispatch.ts';
-import { cancellation, sendStream } from '../wire/answer.ts';
+import { CallerLeft, sendStream } from '../wire/answer.ts';
 import { readBody } from '../wire/body.ts';
 import { invocationOptions } from '../wire/invocation-headers.ts';
 import { sessionHeaders, sessionOf } from '../wire/session-affinity.ts';
@@ -46,7 +46,7 @@ export async function invoke(
     res.end();
     return;
   }
-  const { signal } = cancellation(res);
+  const cancel = new CallerLeft(res);
   const [payload, target] = await Promise.all([
     readBody(req, LIMITS.syncPayloadBytes, bodyHash),
     deps.dispatch.resolve(principal.account, functionName, qualifier),
@@ -58,7 +58,10 @@ export async function invoke(
     input: { kind: 'event', payload },
     logTail: options.logTail,
     ...sessionOf(req, target),
-    signal,
+    cancel,
+    get signal() {
+      return cancel.signal;
+    },
     lineage,
   });
   const headers = answerHeaders(answer, target, requestId);

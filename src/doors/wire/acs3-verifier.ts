@@ -31,6 +31,9 @@ export class Acs3Verifier {
   private readonly identity: Identity;
   private readonly clock: Clock;
   private readonly keys = new SigningKeys();
+  /** The last date seen, as text and as time: a busy server sees the same second many times. */
+  private dateText = '';
+  private dateMs = Number.NaN;
   private readonly nonces = new NonceMemory(LIMITS.signatureSkewSeconds, MAX_REMEMBERED);
 
   constructor(deps: { readonly identity: Identity; readonly clock: Clock }) {
@@ -86,7 +89,11 @@ export class Acs3Verifier {
   private checkedDate(req: IncomingMessage): number {
     const text = header(req, 'x-acs-date');
     if (text === '') throw missing('x-acs-date');
-    const date = DATE.test(text) ? Date.parse(text) : Number.NaN;
+    if (text !== this.dateText) {
+      this.dateText = text;
+      this.dateMs = DATE.test(text) ? Date.parse(text) : Number.NaN;
+    }
+    const date = this.dateMs;
     if (Number.isNaN(date)) {
       throw new TidemillError(
         'InvalidArgument',
@@ -104,7 +111,7 @@ export class Acs3Verifier {
     payloadHash: string,
     trigger: boolean,
   ): Principal {
-    const { accessKeyId, signedHeaders, signature } = authorization;
+    const { accessKeyId, signedHeaders, signedNames, signature } = authorization;
     const token = header(req, 'x-acs-security-token');
     const known = this.identity.findKey(accessKeyId, token === '' ? undefined : token);
     if (known === undefined) throw new TidemillError('InvalidAccessKeyID', `invalid access key ID '${accessKeyId}'`);
@@ -116,7 +123,7 @@ export class Acs3Verifier {
     const method = req.method ?? 'GET';
     const key = this.keys.of(known.secret);
     const matches = canonicalUris(mark < 0 ? target : target.slice(0, mark), trigger).some((uri) =>
-      sameSignature(signature, key.sign(canonicalRequest({ method, uri, query, headers, signedHeaders, payloadHash }))),
+      sameSignature(signature, key.sign(canonicalRequest({ method, uri, query, headers, signedNames, payloadHash }))),
     );
     if (!matches) {
       throw new TidemillError(

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import { Cancellation, toAbortSignal } from '../../core/base/cancel-signal.ts';
 import type { Logger } from '../../core/base/log.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import { clientGone } from './body.ts';
@@ -61,6 +62,26 @@ export async function sendStream(res: ServerResponse, source: AsyncIterable<Uint
     if (!closed.signal.aborted) throw error;
   } finally {
     res.off('close', onClose);
+  }
+}
+
+/**
+ * What `cancellation` makes, for the warm path: the light form at once, a real AbortSignal only for who asks for one.
+ */
+export class CallerLeft extends Cancellation {
+  private made: AbortSignal | undefined = undefined;
+
+  constructor(res: ServerResponse) {
+    super();
+    if (res.closed || res.destroyed) this.abort(clientGone());
+    res.once('close', () => {
+      if (!res.writableFinished) this.abort(clientGone());
+    });
+  }
+
+  get signal(): AbortSignal {
+    this.made ??= toAbortSignal(this);
+    return this.made;
   }
 }
 

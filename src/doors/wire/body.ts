@@ -1,4 +1,4 @@
-import { createHash, hash } from 'node:crypto';
+import { createHash, type Hash, hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { TidemillError } from '../../core/domain/errors.ts';
 
@@ -35,7 +35,7 @@ export async function readBody(req: IncomingMessage, limit: number, sha256?: str
 function collect(req: IncomingMessage, limit: number, hashed: boolean): Promise<{ bytes: Buffer; sha256?: string }> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
-    const digest = hashed ? createHash('sha256') : undefined;
+    let digest: Hash | undefined;
     let size = 0;
     let settled = false;
     const fail = (error: TidemillError): void => {
@@ -47,8 +47,10 @@ function collect(req: IncomingMessage, limit: number, hashed: boolean): Promise<
       if (settled) return;
       size += chunk.length;
       if (size > limit) return fail(tooLarge(limit));
-      if (chunks.length === 1 && chunks[0] !== undefined) digest?.update(chunks[0]);
-      if (chunks.length > 0) digest?.update(chunk);
+      if (hashed && chunks[0] !== undefined) {
+        digest ??= createHash('sha256').update(chunks[0]);
+        digest.update(chunk);
+      }
       chunks.push(chunk);
     });
     req.on('end', () => {
@@ -57,7 +59,7 @@ function collect(req: IncomingMessage, limit: number, hashed: boolean): Promise<
       const [first] = chunks;
       if (chunks.length === 1 && first !== undefined) return resolve({ bytes: first });
       const bytes = Buffer.concat(chunks, size);
-      resolve(chunks.length === 0 || digest === undefined ? { bytes } : { bytes, sha256: digest.digest('hex') });
+      resolve(digest === undefined ? { bytes } : { bytes, sha256: digest.digest('hex') });
     });
     const gone = (): void => {
       if (!settled) fail(clientGone());

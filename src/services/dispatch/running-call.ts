@@ -1,3 +1,4 @@
+import type { CancelSignal } from '../../core/base/cancel-signal.ts';
 import type { Clock } from '../../core/base/clock.ts';
 import type { TemporaryCredentials } from '../../core/domain/credentials.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
@@ -57,7 +58,7 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
   readonly deadline: number;
   readonly credentials: TemporaryCredentials;
   readonly input: InvokeCommand['input'];
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   private readonly deps: CallDeps;
   private readonly command: InvokeCommand;
   private readonly invocation: 'sync' | 'async';
@@ -97,7 +98,7 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
         ? new LogTail(LIMITS.logTailBytes, command.requestId, lease.startLog)
         : undefined;
     this.abort = custom ? new AbortController() : undefined;
-    this.signal = this.abort?.signal ?? command.signal;
+    this.signal = this.abort?.signal ?? command.cancel ?? command.signal;
     this.traffic = deps.traffic.of(lease.instanceId, spec);
   }
 
