@@ -117,7 +117,8 @@ test('out of memory: the function dies alone', async () => {
   const bystander = await world.invoke(other);
   const eaten = await world.invoke(name, 'eat');
   assert.equal(eaten.headers['x-fc-error-type'], 'UnhandledInvocationError');
-  assert.match(failure(eaten).errorMessage, /memory/i);
+  assert.match(failure(eaten).errorMessage, /^Function ran out of memory/);
+  assert.equal(failure(eaten).errorType, 'FunctionOOMError');
   assert.equal((await world.invoke(name, 'x')).text, 'alive');
   const after = await world.invoke(other);
   assert.equal(after.headers['x-fc-instance-id'], bystander.headers['x-fc-instance-id']);

@@ -130,7 +130,8 @@ export class OciSandbox implements SandboxHandle {
   }
 
   async kill(reason: ExitReason): Promise<void> {
-    this.requested ??= reason;
+    // Killed because its connection broke: if that was the kernel's doing, the kernel's reason is the one to tell.
+    if (reason !== 'killed' || this.parts.cgroups.oomKills(this.id) === 0) this.requested ??= reason;
     this.watch.kill();
     this.parts.cgroups.thaw(this.id);
     await this.exited;
