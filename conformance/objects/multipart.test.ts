@@ -186,6 +186,7 @@ for (const style of STYLES) {
           partSize: 100 * 1024,
           parallel: 3,
           mime: 'video/mp4',
+          meta: { by: 'parts' } as never,
         });
         const parts = [0, 1, 2, 3, 4].map((n) => bytes.subarray(n * 102_400, (n + 1) * 102_400));
         assert.equal((up as unknown as { etag: string }).etag, multipartEtag(parts));
@@ -194,6 +195,7 @@ for (const style of STYLES) {
         const { headers } = got.res as { headers: Record<string, string> };
         assert.equal(headers['x-oss-object-type'], 'Multipart');
         assert.equal(headers['content-type'], 'video/mp4');
+        assert.equal(headers['x-oss-meta-by'], 'parts');
         await oss.put('small', bytes);
         const plain = (await oss.head('small')).res as { headers: Record<string, string> };
         assert.equal(headers['x-oss-hash-crc64ecma'], plain.headers['x-oss-hash-crc64ecma']);

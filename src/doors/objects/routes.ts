@@ -42,6 +42,8 @@ const RESPONSE_PARAMS = [
 ].map((name) => `response-${name}`);
 const LIST_PARAMS = ['prefix', 'delimiter', 'max-keys', 'encoding-type'];
 const STORED = ['meta-*', 'storage-class'];
+/** The metadata given when the upload began, which ali-oss sends again with every part and at the end. */
+const REPEATED = 'meta-*';
 const CHECKSUMS = ['checksum-*', 'sdk-checksum-algorithm', 'trailer', 'decoded-content-length'];
 const COPY = ['copy-source', 'copy-source-*', 'source-expected-bucket-owner'];
 
@@ -193,7 +195,7 @@ const ROUTES: readonly Route[] = [
     level: 'object',
     permission: 'write',
     when: ['partNumber', 'uploadId'],
-    headers: CHECKSUMS,
+    headers: [...CHECKSUMS, REPEATED],
     run: multipart.uploadPart,
   },
   {
@@ -242,7 +244,7 @@ const ROUTES: readonly Route[] = [
     when: ['uploadId'],
     conditions: true,
     params: ['encoding-type'],
-    headers: ['complete-all', 'forbid-overwrite', 'checksum-type'],
+    headers: ['complete-all', 'forbid-overwrite', 'checksum-type', REPEATED],
     run: multipart.completeUpload,
   },
 ];
