@@ -2,13 +2,24 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, type Platform } from '../conformance/start.ts';
 import { type Measurement, median, type Row } from './row.ts';
+import { burstFromPool, burstFromScratch } from './rows/burst.ts';
 import { coldFromPool, coldFromScratch } from './rows/cold.ts';
 import { frozenCall } from './rows/frozen.ts';
 import { idleMemory } from './rows/idle-memory.ts';
 import { smallCaller } from './rows/small-caller.ts';
 import { warmCost, warmLatency } from './rows/warm.ts';
 
-const ROWS: readonly Row[] = [warmCost, warmLatency, coldFromPool, coldFromScratch, idleMemory, frozenCall, smallCaller];
+const ROWS: readonly Row[] = [
+  warmCost,
+  warmLatency,
+  coldFromPool,
+  coldFromScratch,
+  idleMemory,
+  frozenCall,
+  burstFromPool,
+  burstFromScratch,
+  smallCaller,
+];
 
 /** Measures the rows named on the command line (default: all) and prints one table; the same as JSON in bench/out. */
 const wanted = process.argv.slice(2);

@@ -4,6 +4,7 @@ import { chmod, mkdir, readdir, readFile, realpath, rename, rm, stat, writeFile 
 import { join, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fromBufferPromise, openPromise, type ZipFile } from 'yauzl';
+import type { Clock } from '../../core/base/clock.ts';
 import { newLetters } from '../../core/base/ids.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
@@ -12,6 +13,7 @@ import type { CodePackage } from '../../core/domain/function.ts';
 import type { BlobStore } from '../../core/ports/blob-store.ts';
 import type { CodeCache, CodeFolder, CodePathKind } from '../../core/ports/code-cache.ts';
 import { mergeFolders } from './folder-merge.ts';
+import { GreedyDual } from './greedy-dual.ts';
 import { type Unpacked, unpackZip, unreadableArchive } from './zip-unpacker.ts';
 
 export interface CodeFoldersOptions {
@@ -21,6 +23,7 @@ export interface CodeFoldersOptions {
   /** Bytes of disk for folders; more is used only while everything is held by instances. */
   readonly budgetBytes: number;
   readonly random: Random;
+  readonly clock: Clock;
   readonly log: Logger;
   /** Identifies this boot of the machine; default is the kernel's own. */
   readonly bootId?: string;
@@ -28,12 +31,15 @@ export interface CodeFoldersOptions {
 
 interface Entry {
   readonly key: string;
-  /** DATA/code/<key>: `tree` is the content, `meta.json` its size. */
+  /** DATA/code/<key>: `tree` is the content, `meta.json` its size and what it cost. */
   readonly folder: string;
   readonly bytes: number;
+  /** Milliseconds that making it took. */
+  readonly costMs: number;
   holders: number;
-  /** Grows with every use: the least one is evicted first. */
-  used: number;
+  uses: number;
+  /** The least one is evicted first. */
+  priority: number;
 }
 
 /** Archives up to this size are unpacked from memory; larger ones go through a temporary file. */
@@ -50,7 +56,7 @@ export class CodeFolders implements CodeCache {
   private readonly entries = new Map<string, Entry>();
   private readonly making = new Map<string, Promise<Entry>>();
   private readonly removals = new Set<Promise<void>>();
-  private uses = 0;
+  private readonly greedyDual = new GreedyDual();
   private totalBytes = 0;
 
   private constructor(options: CodeFoldersOptions) {
@@ -92,13 +98,12 @@ export class CodeFolders implements CodeCache {
 
   private async takeOver(name: string, trusted: boolean): Promise<void> {
     const folder = join(this.options.folder, name);
-    const bytes = trusted && !name.startsWith(TEMPORARY) ? await readSize(folder) : undefined;
-    if (bytes === undefined) {
+    const meta = trusted && !name.startsWith(TEMPORARY) ? await readMeta(folder) : undefined;
+    if (meta === undefined) {
       await rm(folder, { recursive: true, force: true });
       return;
     }
-    this.entries.set(name, { key: name, folder, bytes, holders: 0, used: this.uses++ });
-    this.totalBytes += bytes;
+    this.add(name, folder, meta.bytes, meta.costMs);
   }
 
   private async obtain(key: string, fill: (target: string) => Promise<Unpacked>): Promise<CodeFolder> {
@@ -117,7 +122,8 @@ export class CodeFolders implements CodeCache {
 
   private hold(entry: Entry): CodeFolder {
     entry.holders++;
-    entry.used = this.uses++;
+    entry.uses++;
+    entry.priority = this.greedyDual.priority(entry.uses, entry.costMs, entry.bytes);
     let held = true;
     const path = join(entry.folder, 'tree');
     return {
@@ -135,6 +141,7 @@ export class CodeFolders implements CodeCache {
   private async make(key: string, fill: (target: string) => Promise<Unpacked>): Promise<Entry> {
     const temporary = this.temporaryPath();
     const folder = join(this.options.folder, key);
+    const begin = this.options.clock.monotonic();
     try {
       const tree = join(temporary, 'tree');
       await mkdir(tree, { recursive: true, mode: 0o755 });
@@ -142,17 +149,24 @@ export class CodeFolders implements CodeCache {
       await chmod(temporary, 0o755);
       const { bytes } = await fill(tree);
       await openFolders(tree);
-      await writeFile(join(temporary, 'meta.json'), JSON.stringify({ bytes }));
+      const costMs = this.options.clock.monotonic() - begin;
+      await writeFile(join(temporary, 'meta.json'), JSON.stringify({ bytes, costMs }));
       await rename(temporary, folder);
-      const entry: Entry = { key, folder, bytes, holders: 0, used: this.uses++ };
-      this.entries.set(key, entry);
-      this.totalBytes += bytes;
+      const entry = this.add(key, folder, bytes, costMs);
       this.evict(entry);
       return entry;
     } catch (error) {
       await rm(temporary, { recursive: true, force: true });
       throw error;
     }
+  }
+
+  private add(key: string, folder: string, bytes: number, costMs: number): Entry {
+    const priority = this.greedyDual.priority(1, costMs, bytes);
+    const entry: Entry = { key, folder, bytes, costMs, holders: 0, uses: 0, priority };
+    this.entries.set(key, entry);
+    this.totalBytes += bytes;
+    return entry;
   }
 
   private async unpack(code: CodePackage, target: string): Promise<Unpacked> {
@@ -193,18 +207,15 @@ export class CodeFolders implements CodeCache {
     }
   }
 
-  /** Removes the least recently used folders that nobody holds until the budget is kept. */
+  /** Removes folders that nobody holds, the least worth keeping first, until the budget is kept. */
   private evict(newcomer: Entry | undefined): void {
     while (this.totalBytes > this.options.budgetBytes) {
-      let oldest: Entry | undefined;
-      for (const entry of this.entries.values()) {
-        if (entry.holders > 0 || entry === newcomer) continue;
-        if (oldest === undefined || entry.used < oldest.used) oldest = entry;
-      }
-      if (oldest === undefined) return;
-      this.entries.delete(oldest.key);
-      this.totalBytes -= oldest.bytes;
-      this.removeInBackground(oldest);
+      const candidates = [...this.entries.values()].filter((entry) => entry.holders === 0 && entry !== newcomer);
+      const victim = this.greedyDual.victim(candidates);
+      if (victim === undefined) return;
+      this.entries.delete(victim.key);
+      this.totalBytes -= victim.bytes;
+      this.removeInBackground(victim);
     }
   }
 
@@ -243,11 +254,12 @@ async function readable(opening: Promise<ZipFile>): Promise<ZipFile> {
   }
 }
 
-async function readSize(folder: string): Promise<number | undefined> {
+async function readMeta(folder: string): Promise<{ readonly bytes: number; readonly costMs: number } | undefined> {
   try {
     const meta: unknown = JSON.parse(await readFile(join(folder, 'meta.json'), 'utf8'));
     if (typeof meta !== 'object' || meta === null || !('bytes' in meta)) return undefined;
-    return typeof meta.bytes === 'number' ? meta.bytes : undefined;
+    const costMs = 'costMs' in meta && typeof meta.costMs === 'number' ? meta.costMs : 0;
+    return typeof meta.bytes === 'number' ? { bytes: meta.bytes, costMs } : undefined;
   } catch {
     return undefined;
   }

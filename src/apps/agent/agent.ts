@@ -52,6 +52,7 @@ export async function startAgent(
     blobs,
     budgetBytes: tuning.codeBytes,
     random: systemRandom,
+    clock,
     log: logger,
   });
   const node = new NodeService({
@@ -112,6 +113,6 @@ function machineMemory(): number {
 
 /** Runtimes that may wait in the pool: a part of the machine's memory, but two even on a small one. */
 function poolMembers(tuning: AgentSettings['tuning']): number {
-  const affordable = Math.floor((machineMemory() / MIB / POOL_MEMBER_MB) * tuning.poolMemory);
+  const affordable = Math.floor((machineMemory() / MIB / POOL_MEMBER_MB) * (tuning.poolMemoryPercent / 100));
   return Math.min(tuning.poolMembers, Math.max(2, affordable));
 }

@@ -6,8 +6,8 @@ export interface AgentTuning {
   readonly poolDepth: number;
   /** Booted runtimes kept together, at most. */
   readonly poolMembers: number;
-  /** The part of the machine's memory that they may take, 0 to 1. */
-  readonly poolMemory: number;
+  /** Per cent of the machine's memory that they may take. */
+  readonly poolMemoryPercent: number;
   /** Runtime ids that are kept ready though nobody uses them, one each. */
   readonly poolAlways: readonly string[];
   /** Memory promised to instances, as a multiple of the machine's own: most instances use less than they may. */
@@ -86,7 +86,7 @@ export function readTuning(text: string | undefined, cpus: number): AgentTuning 
   const defaults: AgentTuning = {
     poolDepth: 2,
     poolMembers: 64,
-    poolMemory: 0.05,
+    poolMemoryPercent: 5,
     poolAlways: ['nodejs20'],
     memoryOvercommit: 2,
     startsAtOnce: Math.max(2, cpus * 2),

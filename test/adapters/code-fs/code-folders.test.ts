@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { CodeFolders } from '../../../src/adapters/code-fs/code-folders.ts';
 import { silentLogger } from '../../../src/core/base/log.ts';
+import { systemClock } from '../../../src/adapters/clock-system/index.ts';
+import type { Clock } from '../../../src/core/base/clock.ts';
 import type { Random } from '../../../src/core/base/random.ts';
 import { codeCacheSuite } from '../../../src/core/ports/code-cache.suite.ts';
 import { TidemillError } from '../../../src/core/domain/errors.ts';
@@ -18,7 +20,7 @@ const random: Random = {
 
 async function open(
   context: TestContext,
-  options: { folder?: string; budgetBytes?: number; bootId?: string } = {},
+  options: { folder?: string; budgetBytes?: number; bootId?: string; clock?: Clock } = {},
 ): Promise<{ cache: CodeFolders; blobs: MemoryBlobs; folder: string }> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'code-fs-')));
   if (options.folder === undefined) context.after(() => rm(folder, { recursive: true, force: true }));
@@ -28,6 +30,7 @@ async function open(
     blobs,
     budgetBytes: options.budgetBytes ?? 1e9,
     random,
+    clock: options.clock ?? systemClock,
     log: silentLogger,
     bootId: options.bootId ?? 'boot-1',
   });
@@ -41,7 +44,14 @@ async function names(folder: string): Promise<string[]> {
 codeCacheSuite('code folders', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'code-fs-'));
   const blobs = new MemoryBlobs();
-  const cache = await CodeFolders.open({ folder, blobs, budgetBytes: 1e9, random, log: silentLogger });
+  const cache = await CodeFolders.open({
+    folder,
+    blobs,
+    budgetBytes: 1e9,
+    random,
+    clock: systemClock,
+    log: silentLogger,
+  });
   return {
     cache,
     store: (files) =>
@@ -240,4 +250,20 @@ test('after a restart of the machine nothing on disk is trusted', async (context
   await cache.package(await packageOf(blobs, [{ name: 'f', content: 'f' }]));
   await open(context, { folder, bootId: 'boot-2' });
   assert.deepEqual(await names(folder), []);
+});
+
+test('what took long to make outlives what is merely newer', async (context) => {
+  let [now, step] = [0, 1_000];
+  const clock = { ...systemClock, monotonic: () => (now += step) };
+  const { cache, blobs, folder } = await open(context, { budgetBytes: 20_000, clock });
+  const made: string[] = [];
+  for (const name of ['slow', 'fast', 'newest']) {
+    const code = await packageOf(blobs, [{ name, content: 'x'.repeat(9_000) }]);
+    (await cache.package(code)).release();
+    made.push(code.digest);
+    step = 0;
+  }
+  await cache.close();
+  const [slow, , newest] = made;
+  assert.deepEqual(await names(folder), [slow, newest].sort());
 });
