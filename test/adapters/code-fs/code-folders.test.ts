@@ -255,7 +255,7 @@ test('after a restart of the machine nothing on disk is trusted', async (context
 test('what took long to make outlives what is merely newer', async (context) => {
   let [now, step] = [0, 1_000];
   const clock = { ...systemClock, monotonic: () => (now += step) };
-  const { cache, blobs, folder } = await open(context, { budgetBytes: 30_000, clock });
+  const { cache, blobs, folder } = await open(context, { budgetBytes: 45_000, clock });
   const made: string[] = [];
   for (const name of ['slow', 'fast', 'newest']) {
     const code = await packageOf(blobs, [{ name, content: 'x'.repeat(9_000) }]);
