@@ -83,11 +83,16 @@ async function callAsync(
   res.end();
 }
 
+/** Other upgrades (`h2c`, which some clients offer with every first request) are offers, which HTTP/1.1 lets a server leave alone. */
+function refuseWebSocket(req: IncomingMessage): void {
+  const { upgrade = '', connection = '' } = req.headers;
+  if (!/\bwebsocket\b/i.test(upgrade) || !/\bupgrade\b/i.test(connection)) return;
+  throw notSupported(`Upgrading a connection to '${upgrade}'`, 'Use plain HTTP: streamed answers work.');
+}
+
 /** The request for a custom runtime; body apart. */
 function callHead(req: IncomingMessage, request: TriggerRequest): Omit<HttpCall, 'body'> {
-  if (req.headers.upgrade !== undefined && /\bupgrade\b/i.test(req.headers.connection ?? '')) {
-    throw notSupported(`Upgrading a connection to '${req.headers.upgrade}'`, 'Use plain HTTP: streamed answers work.');
-  }
+  refuseWebSocket(req);
   return {
     method: req.method ?? 'GET',
     target: request.address.target,
@@ -107,6 +112,7 @@ async function eventOf(
   request: TriggerRequest,
   limit: number,
 ): Promise<Buffer> {
+  refuseWebSocket(req);
   const body = await readBody(req, limit, request.bodyHash);
   return requestEvent({
     method: req.method ?? 'GET',
