@@ -1,4 +1,5 @@
 import type { InstanceView } from '../../core/ports/scheduling.ts';
+import { endedInstances } from './ended-instances.ts';
 import { integerParameter, jsonArray, booleanParameter } from './json-parameter.ts';
 import { type Operation, type OperationContext, type OperationRequest, param } from './operation.ts';
 
@@ -40,11 +41,14 @@ export const instanceOperations: readonly Operation[] = [
   },
 ];
 
-/** Only instances that exist now are known, so `withAllActive` changes nothing and `destroyedTimeMs` is 0. */
+/**
+ * Instances that exist; ended ones as well, as far as the log remembers them, when the request names their status, ids or a
+ * span of time. A span takes what existed at some moment of it; `withAllActive` takes those that exist now in any case.
+ */
 async function listInstances(context: OperationContext, request: OperationRequest): Promise<unknown> {
   const { account, query, requestId } = request;
   const name = param(request, 'functionName');
-  booleanParameter(query, 'withAllActive');
+  const allActive = booleanParameter(query, 'withAllActive') ?? false;
   const ids = jsonArray(query, 'instanceIds');
   const statuses = jsonArray(query, 'instanceStatus');
   const from = integerParameter(query, 'startTimeMs');
@@ -53,14 +57,22 @@ async function listInstances(context: OperationContext, request: OperationReques
   const qualifier = query['qualifier'];
   const versions = await versionsOf(context, account, name, qualifier);
   const startKey = query['startKey'];
-  const found = context.scheduling
+  const span = from !== undefined || until !== undefined;
+  const wantsEnded =
+    span || ids !== undefined || statuses?.some((status) => status === 'Destroyed' || status === 'Error');
+  const ended = wantsEnded === true ? await endedInstances(context.facts, { account, functionName: name }, from) : [];
+  const alive = context.scheduling
     .instances(account, name)
+    .map((instance) => ({ ...instance, status: STATUS[instance.state], destroyedAt: 0 }));
+  const found = [...alive, ...ended]
     .filter((instance) => versions === undefined || versions.has(instance.versionId))
     .filter((instance) => ids === undefined || ids.includes(instance.instanceId))
-    .filter((instance) => statuses === undefined || statuses.includes(STATUS[instance.state]))
+    .filter((instance) => statuses === undefined || statuses.includes(instance.status))
     .filter(
-      (instance) =>
-        (from === undefined || instance.createdAt >= from) && (until === undefined || instance.createdAt <= until),
+      ({ createdAt, destroyedAt }) =>
+        (allActive && destroyedAt === 0) ||
+        ((from === undefined || destroyedAt === 0 || destroyedAt >= from) &&
+          (until === undefined || createdAt <= until)),
     )
     .filter((instance) => startKey === undefined || startKey === '' || instance.instanceId >= startKey)
     .toSorted((a, b) => (a.instanceId < b.instanceId ? -1 : 1))
@@ -69,10 +81,10 @@ async function listInstances(context: OperationContext, request: OperationReques
     instanceId: instance.instanceId,
     versionId: instance.versionId === 'LATEST' ? '0' : instance.versionId,
     qualifier: qualifier ?? instance.versionId,
-    status: STATUS[instance.state],
+    status: instance.status,
     resourceType: 'OnDemand',
-    createdTimeMs: instance.createdAt,
-    destroyedTimeMs: 0,
+    createdTimeMs: Math.round(instance.createdAt),
+    destroyedTimeMs: instance.destroyedAt,
   }));
   return { instances, requestId };
 }

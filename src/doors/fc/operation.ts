@@ -2,6 +2,7 @@ import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
 import type { BlobStore } from '../../core/ports/blob-store.ts';
+import type { FactLog } from '../../core/ports/fact-log.ts';
 import type { Control, Input } from '../../core/ports/control.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
@@ -17,6 +18,7 @@ export interface FcDoorDeps {
   readonly scheduling: Scheduling;
   readonly sessions: Sessions;
   readonly blobs: BlobStore;
+  readonly facts: FactLog;
   readonly verifier: Acs3Verifier;
   readonly clock: Clock;
   readonly random: Random;

@@ -2,6 +2,7 @@ import FcModule, * as FcModels from '@alicloud/fc20230330';
 import type { FunctionView, LayerView } from '../../../src/core/ports/control.ts';
 import type { Control } from '../../../src/core/ports/control.ts';
 import type { Dispatch } from '../../../src/core/ports/dispatch.ts';
+import type { FactLog } from '../../../src/core/ports/fact-log.ts';
 import type { Scheduling } from '../../../src/core/ports/scheduling.ts';
 import type { Sessions } from '../../../src/core/ports/sessions.ts';
 import type { BlobStore } from '../../../src/core/ports/blob-store.ts';
@@ -21,6 +22,7 @@ export interface Fakes {
   readonly scheduling?: Partial<Scheduling>;
   readonly sessions?: Partial<Sessions>;
   readonly blobs?: Partial<BlobStore>;
+  readonly facts?: Partial<FactLog>;
 }
 
 export async function fcWorld(fakes: Fakes, now?: () => number): Promise<FcWorld> {
@@ -30,6 +32,7 @@ export async function fcWorld(fakes: Fakes, now?: () => number): Promise<FcWorld
     dispatch: partial<Dispatch>('dispatch', fakes.dispatch ?? {}),
     scheduling: partial<Scheduling>('scheduling', fakes.scheduling ?? {}),
     sessions: partial<Sessions>('sessions', fakes.sessions ?? {}),
+    facts: partial<FactLog>('facts', fakes.facts ?? {}),
     blobs: partial<BlobStore>('blobs', fakes.blobs ?? {}),
     publicUrl: () => server.url,
     triggerUrls: (prefix) => ({

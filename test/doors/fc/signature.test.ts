@@ -17,6 +17,7 @@ before(async () => {
     dispatch: partial('dispatch', {}),
     scheduling: partial('scheduling', {}),
     sessions: partial('sessions', {}),
+    facts: partial('facts', {}),
     blobs: partial('blobs', {}),
     publicUrl: () => server.url,
     triggerUrls: () => ({ internet: '', intranet: '' }),
