@@ -20,6 +20,7 @@ import { abortRunningCalls } from './abort-requests.ts';
 import { nextEpoch } from './epoch.ts';
 import { instanceDialer } from './instance-dialer.ts';
 import { openDoors } from './doors.ts';
+import { expectTimers } from './expect-timers.ts';
 import { prepareDeployed } from './prepare-deployed.ts';
 import type { ServerSettings } from './settings.ts';
 
@@ -89,7 +90,19 @@ export async function startServer(
     logger,
   });
   const sessions = createSessions({ scheduling, store, catalog, pool, clock, random, logger });
-  const dispatch = createDispatch({ catalog, scheduling, sessions, queue, facts, identity, pool, clock, random, region, logger });
+  const dispatch = createDispatch({
+    catalog,
+    scheduling,
+    sessions,
+    queue,
+    facts,
+    identity,
+    pool,
+    clock,
+    random,
+    region,
+    logger,
+  });
   const events = createEventSources({
     catalog,
     dispatch,
@@ -100,6 +113,11 @@ export async function startServer(
     random,
     log: logger,
     region,
+    expect: expectTimers({
+      catalog,
+      forecast: scheduling,
+      onError: (error) => logger.log('info', 'a timer could not be prepared for', { error: String(error) }),
+    }),
   });
 
   const aborts = abortRunningCalls({

@@ -21,6 +21,8 @@ export interface StartOrder {
   /** The request that caused the start: initializer log lines carry it. */
   readonly requestId: string;
   readonly credentials: TemporaryCredentials;
+  /** The node that placement chose; a pool of one node has no choice. Absent: any. */
+  readonly nodeId?: string;
 }
 
 export interface StartedInstance {

@@ -34,6 +34,12 @@ export interface InstanceView {
   readonly memoryMb: number;
 }
 
+/** For those who know of calls before they come (timers). */
+export interface CallForecast {
+  /** A call of this version is due at `at` (wall clock, milliseconds): an instance is to be ready then, if there is room. */
+  expectAt(spec: VersionSpec, at: number): void;
+}
+
 /** Hands out leases: a free slot at once, or a place in the version's queue. */
 export interface Scheduling {
   /**

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
+import type { TriggerRecord } from '../../core/domain/trigger.ts';
 import type { Catalog } from '../../core/ports/catalog.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
@@ -19,6 +20,8 @@ export interface EventSourcesOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Hears of every fire of a timer ahead of time (wall clock, milliseconds). */
+  readonly expect?: (trigger: TriggerRecord, at: number) => void;
   /** Shown in event payloads. */
   readonly region: string;
 }

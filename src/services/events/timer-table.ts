@@ -27,9 +27,15 @@ export interface DueFire {
  * `CATCH_UP_MS` old; earlier ones are passed over.
  */
 export class TimerTable {
+  private readonly onDue: ((trigger: TriggerRecord, at: number) => void) | undefined;
   private readonly timers = new Map<string, Timer>();
   /** Entries of timers that changed since are passed over. */
   private readonly order = new BinaryHeap<{ readonly due: number; readonly timer: Timer }>((a, b) => a.due < b.due);
+
+  /** `onDue` hears of every fire as soon as its time is known. */
+  constructor(onDue?: (trigger: TriggerRecord, at: number) => void) {
+    this.onDue = onDue;
+  }
 
   /**
    * Puts the trigger in as it is now, or takes it out if it is switched off. Fires up to `after` are taken as given out,
@@ -93,7 +99,9 @@ export class TimerTable {
 
   private schedule(timer: Timer): void {
     timer.due = nextFire(timer.schedule, timer.trigger.createdTime, timer.after);
-    if (timer.due !== undefined) this.order.push({ due: timer.due, timer });
+    if (timer.due === undefined) return;
+    this.order.push({ due: timer.due, timer });
+    this.onDue?.(timer.trigger, timer.due);
   }
 
   private isCurrent(entry: { readonly due: number; readonly timer: Timer }): boolean {

@@ -20,6 +20,8 @@ interface TimerTriggerOptions {
   readonly target: TriggerTarget;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Hears of every fire ahead of time, so that an instance can be ready. */
+  readonly expect?: (trigger: TriggerRecord, at: number) => void;
 }
 
 /** Every fire due up to the time kept here is durably in dispatch's hands or recorded as ended. */
@@ -37,7 +39,7 @@ const LONGEST_SLEEP_MS = 30_000;
  */
 export class TimerTriggers {
   private readonly options: TimerTriggerOptions;
-  private readonly table = new TimerTable();
+  private readonly table: TimerTable;
   private readonly stopping = new AbortController();
   private readonly subscriptions = new DisposableStore();
   private readonly underWay = new Set<Promise<void>>();
@@ -55,6 +57,7 @@ export class TimerTriggers {
 
   constructor(options: TimerTriggerOptions) {
     this.options = options;
+    this.table = new TimerTable(options.expect);
   }
 
   /** Resolves when all timers are known and missed fires are on their way. Rejects when store or catalog cannot be read. */

@@ -12,7 +12,7 @@ import type { FactLog } from '../../core/ports/fact-log.ts';
 import type { Identity } from '../../core/ports/identity.ts';
 import type { InstanceDialer } from '../../core/ports/instance-link.ts';
 import { InstanceStartError, type NodePool, type StartFailure } from '../../core/ports/node-pool.ts';
-import type { InstanceView, Lease, Scheduling } from '../../core/ports/scheduling.ts';
+import type { CallForecast, InstanceView, Lease, Scheduling } from '../../core/ports/scheduling.ts';
 import { room } from './capacity.ts';
 import { decide } from './core.ts';
 import type { RejectReason, ReleaseOutcome, SchedulerEffect, SchedulerEvent, VersionShape } from './events.ts';
@@ -22,6 +22,7 @@ import { InstanceRecord, isLinked } from './instance-record.ts';
 import { KnownVersions, shapeOf } from './known-versions.ts';
 import { InstanceLease, type LeaseOwner, WARM_TIMINGS } from './lease.ts';
 import { OverloadGate } from './overload-gate.ts';
+import { type Placed, PlacementLedger } from './placement-ledger.ts';
 import { causeOf, refusalError } from './refusals.ts';
 import type { SchedulerSettings } from './settings.ts';
 import { createSchedulerState, type SchedulerState } from './state.ts';
@@ -46,12 +47,13 @@ export interface SchedulingDeps {
  * The loop around the scheduler core: turns what happens outside into events, performs the effects, and hands out leases.
  * Decides nothing itself. Instances outlive it: `close` only lets go of them, the next server adopts them.
  */
-class SchedulingLoop implements Scheduling, LeaseOwner {
+class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
   private readonly deps: SchedulingDeps;
   private readonly state: SchedulerState;
   private readonly known: KnownVersions;
   private readonly records = new Map<number, InstanceRecord>();
   private readonly byId = new Map<string, InstanceRecord>();
+  private readonly placement = new PlacementLedger();
   private readonly waiting = new Map<number, WaitingCall>();
   /** Versions whose first call is finding out about their limits. */
   private readonly learning = new Set<string>();
@@ -91,6 +93,7 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
       pool.onUsage((usage) => {
         const record = this.byId.get(usage.instanceId);
         if (record !== undefined) record.memoryPeakBytes = Math.max(record.memoryPeakBytes, usage.memoryPeakBytes);
+        this.placement.measured(usage.instanceId, usage.cpuMicros, this.deps.clock.monotonic());
       }),
     );
     this.lifetime.add(
@@ -211,7 +214,19 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
     return views;
   }
 
+  expectAt(spec: VersionSpec, at: number): void {
+    const { clock } = this.deps;
+    const inMs = at - clock.now();
+    if (inMs <= 0 || this.stage !== 'running') return;
+    const due = clock.monotonic() + inMs;
+    const learnt = this.known.learn(spec).then(({ shape }) => {
+      this.send({ type: 'expect', version: shape, at: due });
+    });
+    this.background('prepare for a call that is expected', learnt);
+  }
+
   retire(versionKey: string): void {
+    this.placement.forget(versionKey);
     this.send({ type: 'retire', version: versionKey });
   }
 
@@ -234,7 +249,11 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
     this.ticking = event.type === 'tick';
     this.perform();
     const { idleTimers, planTimers, wakeTimers } = this.state;
-    this.alarm.wakeBy(Math.min(idleTimers.earliest, planTimers.earliest, wakeTimers.earliest));
+    const soonest = Math.min(idleTimers.earliest, planTimers.earliest, wakeTimers.earliest);
+    // A timer may be months away, and a machine's timers hold weeks.
+    if (soonest < Number.POSITIVE_INFINITY) {
+      this.alarm.wakeBy(Math.min(soonest, this.deps.clock.monotonic() + LONGEST_SLEEP_MS));
+    }
     this.freezer.look();
     if (event.type === 'retire' && !this.state.versions.has(event.version)) this.known.forget(event.version);
     if (this.stage === 'draining' && this.state.requests.size === 0) this.onDrained?.();
@@ -340,8 +359,10 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
     if (version !== undefined) record.coldReason = this.coldReasons.reasonFor(version);
     const begin = clock.monotonic();
     try {
+      const node = await this.placeOn(record.instanceId, shape);
       const credentials = identity.credentialsFor(spec.account, spec.functionArn);
-      record.started = await pool.start({ instanceId: record.instanceId, spec, requestId, credentials });
+      const order = { instanceId: record.instanceId, spec, requestId, credentials };
+      record.started = await pool.start(node === undefined ? order : { ...order, nodeId: node });
       const link = await dialer.dial(record.started.address, spec, this.deps.epoch);
       this.linked(record, link);
       const { sandboxMs, runtimeMs, codeMs, initializerMs } = record.started.timings;
@@ -362,6 +383,23 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
       startMs: clock.monotonic() - begin,
     });
     this.send({ type: 'started', instance: number });
+  }
+
+  /**
+   * Counts the instance at once on the node that placement chooses. Undefined: no node is up, the start waits for one. Rejects
+   * when no node has room, never in the midst of the decision that ordered the start.
+   */
+  private placeOn(instanceId: string, shape: VersionShape): Promise<string | undefined> {
+    const nodes = this.deps.pool.nodes();
+    if (nodes.length === 0) return Promise.resolve(undefined);
+    const placed = placedOf(shape);
+    const node = this.placement.choose(nodes, placed);
+    if (node === undefined) {
+      const message = `no machine has room for another instance of ${shape.memoryMb} MB`;
+      return Promise.reject(new InstanceStartError({ kind: 'no-capacity', message, startLog: '' }));
+    }
+    this.placement.add(instanceId, node, placed);
+    return Promise.resolve(node);
   }
 
   /** Throws when the instance ended before its link was made. */
@@ -414,6 +452,7 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
   private drop(record: InstanceRecord): void {
     this.records.delete(record.number);
     this.byId.delete(record.instanceId);
+    this.placement.remove(record.instanceId);
     record.link?.close();
   }
 
@@ -432,6 +471,7 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
         const link = await dialer.dial(found.address, spec, epoch);
         this.linked(record, link);
         const { shape } = await this.known.learn(spec);
+        this.placement.add(instanceId, found.nodeId, placedOf(shape));
         if (record.exit !== undefined) continue;
         const busy = link.busyAtConnect.length;
         this.send({ type: 'adopted', instance: record.number, version: shape, busy });
@@ -457,6 +497,13 @@ class SchedulingLoop implements Scheduling, LeaseOwner {
   }
 }
 
+/** How long the loop sleeps at most. */
+const LONGEST_SLEEP_MS = 600_000;
+
+function placedOf({ key, functionKey, memoryMb }: VersionShape): Placed {
+  return { versionKey: key, functionKey, memoryMb };
+}
+
 function closing(): TidemillError {
   return new TidemillError('ResourceThrottled', 'the server is shutting down', { remedy: 'Send the call again.' });
 }
@@ -474,6 +521,6 @@ function endedEarly(exit: InstanceExit | undefined, startLog: string): StartFail
 /** Scheduling over a pool of nodes. Call `start` once before use, `drain` and `close` at the end. */
 export function createScheduling(
   deps: SchedulingDeps,
-): Scheduling & { start(): Promise<void>; drain(): Promise<void>; close(): Promise<void> } {
+): Scheduling & CallForecast & { start(): Promise<void>; drain(): Promise<void>; close(): Promise<void> } {
   return new SchedulingLoop(deps);
 }
