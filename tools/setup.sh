@@ -12,9 +12,11 @@ fail() { echo "set-up: $*" >&2; exit 1; }
 command -v node >/dev/null || fail "Node.js is missing. Install Node 20 or newer with npm, then run this again."
 [ "$(node -p 'parseInt(process.versions.node) >= 20')" = true ] || fail "Node $(node -v) is too old: 20 or newer is needed to install (Tidemill brings its own for running)."
 
-# -- npm packages, again whenever the lock file is not the one that was installed
+command -v npm >/dev/null || fail "npm is missing. It comes with Node.js; on Debian: apt-get install npm."
+
+# -- npm packages, again whenever the lock file is not the one that was installed (an installed package has neither lock nor sources)
 installed=$root/node_modules/.tidemill-lock
-if ! cmp -s package-lock.json "$installed" 2>/dev/null; then
+if [ -e package-lock.json ] && ! cmp -s package-lock.json "$installed" 2>/dev/null; then
   say "installing npm packages"
   npm ci --no-audit --no-fund --loglevel=error
   cp package-lock.json "$installed"
@@ -42,23 +44,27 @@ need mkfs.ext4 e2fsprogs # private /tmp of the configured size
 [ -x /usr/bin/python3 ] || missing="$missing python3" # python3.x runtimes
 need ffmpeg ffmpeg       # examples/video-transcode
 if [ -n "$missing" ]; then
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && [ -z "${TIDEMILL_SETUP_NO_APT:-}" ]; then
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || [ -n "${TIDEMILL_SETUP_NO_APT:-}" ]; then
+    why="needs root and apt"
+  else
     say "installing system packages:$missing"
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq
+    # An index that cannot be refreshed may still do; whether the packages came is what counts.
+    apt-get update -qq || say "the package index could not be refreshed; trying with what is there"
     # shellcheck disable=SC2086 # a list of words on purpose
-    apt-get install -y -qq --no-install-recommends $missing >/dev/null
-  else
-    say "these system packages are missing and cannot be installed from here (needs root and apt):$missing"
+    if apt-get install -y -qq --no-install-recommends $missing >/dev/null; then why=; else why="apt failed, see above"; fi
+  fi
+  if [ -n "$why" ]; then
+    say "these system packages are missing and could not be installed from here ($why):$missing"
     say "install them with your package manager; 'tidemill doctor' says what works without them"
   fi
 fi
 
 # -- Python's part of the runtimes, compiled once: inside a sandbox the folder is read-only, and every start would do it again
-[ ! -x /usr/bin/python3 ] || /usr/bin/python3 -m compileall -q runtimes/python
+[ ! -x /usr/bin/python3 ] || /usr/bin/python3 -m compileall -q runtimes/python || say "Python's part could not be compiled ahead: its cold starts take a little longer"
 
 # -- compiled code, again whenever a source is newer
-if [ ! -e dist/.built ] || [ -n "$(find src tsconfig.json tsconfig.build.json -newer dist/.built -print -quit)" ]; then
+if [ -d src ] && { [ ! -e dist/.built ] || [ -n "$(find src tsconfig.json tsconfig.build.json -newer dist/.built -print -quit)" ]; }; then
   say "building"
   sh tools/with-node.sh tools/build.mjs
 fi
