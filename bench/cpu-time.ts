@@ -1,51 +1,67 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-const TICKS_PER_SECOND = 100;
+const NS_PER_SECOND = 1e9;
 
-/** CPU seconds, user and system, that a live process and its threads have used. 0 when it is gone. */
+/** CPU seconds that a live process and its threads have used, to the nanosecond as the scheduler counts. 0 when it is gone. */
 export function cpuSeconds(pid: number): number {
+  let ns = 0;
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      ns += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]);
+    }
   } catch {
     return 0;
   }
+  return ns / NS_PER_SECOND;
 }
 
-/** Every process of the platform: the supervisor's descendants, and whatever runs in a sandbox. */
-export function platformProcesses(supervisor: number): readonly number[] {
-  const found: number[] = [];
-  for (const name of readdirSync('/proc')) {
-    const pid = Number(name);
-    if (!Number.isInteger(pid)) continue;
-    if (pid === supervisor || parentOf(pid) === supervisor || inSandbox(pid)) found.push(pid);
+/** CPU seconds that these processes use while `work` runs. Processes that come or go meanwhile count as far as they are seen. */
+export async function cpuOf(pids: () => readonly number[], work: () => Promise<unknown>): Promise<number> {
+  const before = new Map(pids().map((pid) => [pid, cpuSeconds(pid)]));
+  await work();
+  let used = 0;
+  for (const pid of pids()) used += Math.max(0, cpuSeconds(pid) - (before.get(pid) ?? 0));
+  return used;
+}
+
+/** The supervisor, what descends from it, and what runs in this installation's sandboxes (others may run beside it). */
+export function platformProcesses(supervisor: number): { own: readonly number[]; instances: readonly number[] } {
+  const all = descendants(supervisor);
+  const mine = all.map((pid) => RUN_DIR.exec(textOf(`/proc/${pid}/cmdline`))?.[1]).find((tag) => tag !== undefined);
+  const instances = mine === undefined ? [] : sandboxProcesses(mine);
+  return { own: all.filter((pid) => !instances.includes(pid)), instances };
+}
+
+/** The folder that an installation runs in; its sandboxes' control groups carry the beginning of the name. */
+const RUN_DIR = /\/run\/tidemill\/([0-9a-f]{6})/;
+
+/** A process and all that descends from it. */
+export function descendants(root: number): readonly number[] {
+  const found = [root];
+  for (const pid of found) {
+    const children = textOf(`/proc/${pid}/task/${pid}/children`).trim();
+    if (children !== '') found.push(...children.split(' ').map(Number));
   }
   return found;
 }
 
-/** Processes of instances: those in our control groups. */
-export function sandboxProcesses(): readonly number[] {
+/** Processes of instances: those in our control groups; with `tag` only those of the installation it stands for. */
+export function sandboxProcesses(tag = ''): readonly number[] {
   return readdirSync('/proc')
     .map(Number)
-    .filter((pid) => Number.isInteger(pid) && inSandbox(pid));
+    .filter((pid) => Number.isInteger(pid) && inSandbox(pid, tag));
 }
 
-function parentOf(pid: number): number {
+function textOf(path: string): string {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+    return readFileSync(path, 'utf8');
   } catch {
-    return 0;
+    return '';
   }
 }
 
-function inSandbox(pid: number): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes('/tidemill/');
-  } catch {
-    return false;
-  }
+function inSandbox(pid: number, tag: string): boolean {
+  return textOf(`/proc/${pid}/cgroup`).includes(`/tidemill/${tag}`);
 }
 
 /** Proportional set size in KiB: shared pages are divided among those who share them. */

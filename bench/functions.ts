@@ -11,6 +11,9 @@ export interface BenchFunction {
   readonly runtime: string;
   /** index.js; without it the function echoes. */
   readonly code?: string;
+  /** Cores and MB; the smallest size when not given. */
+  readonly cpu?: number;
+  readonly memorySize?: number;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -41,8 +44,8 @@ export async function deployEcho(client: Client, wanted: BenchFunction): Promise
     functionName: wanted.name,
     runtime: wanted.runtime,
     handler: 'index.handler',
-    memorySize: 128,
-    cpu: 0.1,
+    memorySize: wanted.memorySize ?? 128,
+    cpu: wanted.cpu ?? 0.1,
     timeout: 30,
     environmentVariables: wanted.environment ?? {},
     code: { zipFile: Buffer.concat(chunks).toString('base64') },

@@ -33,9 +33,30 @@ export async function generate(load: Load): Promise<LoadResult> {
   return result;
 }
 
+/** A server of this folder that prints its port first, on the first CPU. */
+export interface BenchServer {
+  readonly process: ChildProcess;
+  readonly origin: string;
+  readonly pid: number;
+}
+
 /** The baseline server, and its port. */
-export async function startBareServer(): Promise<{ process: ChildProcess; origin: string; pid: number }> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'bare-server.mjs')], {
+export function startBareServer(): Promise<BenchServer> {
+  return startServer(['bare-server.mjs']);
+}
+
+/** The floor: node:http, a signature, and one hop to one of `instances` bare processes. */
+export function startFloorServer(instances: number): Promise<BenchServer> {
+  return startServer(['floor-server.mjs', 'server', String(instances)]);
+}
+
+/** Keeps processes and their threads off the load generator's CPU. What is gone meanwhile is no harm. */
+export async function pinToFirstCpu(pids: readonly number[]): Promise<void> {
+  await Promise.all(pids.map((pid) => execute('taskset', ['-acp', '0', String(pid)]).catch(() => undefined)));
+}
+
+async function startServer([script = '', ...rest]: readonly string[]): Promise<BenchServer> {
+  const child = spawn('taskset', ['-c', '0', process.execPath, join(import.meta.dirname, script), ...rest], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: CLEAN_ENV,
   });
