@@ -1,7 +1,7 @@
 'use strict';
-const { CHUNK_BYTES, FRAME, FRAME_HEADER_BYTES, RESULT_HEADER_BYTES, RESULT_STATUS, allocateFrame } =
+const { CHUNK_BYTES, FRAME, FRAME_HEADER_BYTES, MAX_RESULT_BYTES, RESULT_HEADER_BYTES, RESULT_STATUS, allocateFrame } =
   require('./protocol.cjs');
-const { errorPayload, errorText } = require('./errors.cjs');
+const { NamedError, errorPayload, errorText } = require('./errors.cjs');
 
 /** Peak memory is asked of the system at most this often: the number only grows and costs a system call. */
 const MEMORY_SAMPLE_MS = 20;
@@ -47,6 +47,8 @@ class Call {
     let result;
     try {
       result = serialise(value);
+      // Said before a byte is on its way: an answer that has begun can only be broken off.
+      if (lengthOf(result) > MAX_RESULT_BYTES) throw tooLarge();
     } catch (error) {
       this.fail(error, RESULT_STATUS.unhandled);
       return;
@@ -64,7 +66,7 @@ class Call {
   /** @param {number} status @param {string | Uint8Array} result @param {number} flags */
   settle(status, result, flags) {
     this.settled = true;
-    const bytes = typeof result === 'string' ? Buffer.byteLength(result) : result.byteLength;
+    const bytes = lengthOf(result);
     if (bytes > CHUNK_BYTES) {
       const whole = typeof result === 'string' ? Buffer.from(result) : result;
       void this.sendChunks(status, whole, flags);
@@ -93,6 +95,17 @@ class Call {
     }
     connection.send(allocateFrame(FRAME.resultChunk, stream, 0));
   }
+}
+
+/** @param {string | Uint8Array} result */
+function lengthOf(result) {
+  return typeof result === 'string' ? Buffer.byteLength(result) : result.byteLength;
+}
+
+/** The words of `answerTooLarge` in src/core/domain/function-failure.ts. */
+function tooLarge() {
+  const message = `The response payload exceeds the maximum allowed size (${MAX_RESULT_BYTES} bytes)`;
+  return new NamedError('ResponsePayloadTooLarge', message);
 }
 
 let memorySampledAt = 0;

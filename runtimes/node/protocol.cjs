@@ -4,6 +4,8 @@
 const FRAME_HEADER_BYTES = 9;
 const CHUNK_BYTES = 256 * 1024;
 const MAX_FRAME_BYTES = 1024 * 1024;
+/** `responsePayloadBytes` of src/core/domain/limits.ts. */
+const MAX_RESULT_BYTES = 32 * 1024 * 1024;
 const RESULT_HEADER_BYTES = 8;
 
 const FRAME = {
@@ -100,6 +102,7 @@ class FrameReader {
 exports.FRAME_HEADER_BYTES = FRAME_HEADER_BYTES;
 exports.CHUNK_BYTES = CHUNK_BYTES;
 exports.MAX_FRAME_BYTES = MAX_FRAME_BYTES;
+exports.MAX_RESULT_BYTES = MAX_RESULT_BYTES;
 exports.RESULT_HEADER_BYTES = RESULT_HEADER_BYTES;
 exports.FRAME = FRAME;
 exports.RESULT_STATUS = RESULT_STATUS;

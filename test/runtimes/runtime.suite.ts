@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { answerTooLarge } from '../../src/core/domain/function-failure.ts';
+import { LIMITS } from '../../src/core/domain/limits.ts';
 import { LinkBrokenError, StaleEpochError } from '../../src/core/ports/instance-link.ts';
 import { bytesOf, eventCall, invokeText, type LoadedRuntime, loadedRuntime } from './started-runtime.ts';
 
@@ -76,13 +78,23 @@ export function runtimeSuite(under: RuntimeUnderTest): void {
       assert.ok((await bytesOf(answer)).equals(payload.subarray(5)), 'the echo differs');
     });
 
-    for (const bytes of [0, 1, 262_143, 262_144, 262_145, 524_288, 33_000_000]) {
+    for (const bytes of [0, 1, 262_143, 262_144, 262_145, 524_288, 33_554_432]) {
       it(`gives ${bytes} bytes`, async () => {
         await using started = await start(under);
         const answer = await started.link.invoke(eventCall(`big ${bytes}`));
         assert.equal((await bytesOf(answer)).length, bytes);
       });
     }
+
+    it('fails a call whose answer is longer than the platform passes on, before any of it is sent', async () => {
+      await using started = await start(under);
+      const answer = await started.link.invoke(eventCall(`big ${LIMITS.responsePayloadBytes + 1}`));
+      const { errorMessage, errorType } = JSON.parse((await bytesOf(answer)).toString()) as Record<string, unknown>;
+      assert.equal(answer.errorType, 'UnhandledInvocationError');
+      const { errorMessage: expected, errorType: type } = answerTooLarge(LIMITS.responsePayloadBytes);
+      assert.deepEqual([errorMessage, errorType], [expected, type]);
+      assert.equal((await invokeText(started.link, 'echo on')).text, 'on');
+    });
 
     it('serves a new server while a call of the old one runs, and tells when it has ended', async () => {
       await using started = await start(under);

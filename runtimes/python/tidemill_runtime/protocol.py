@@ -5,6 +5,8 @@ import struct
 FRAME_HEADER_BYTES = 9
 CHUNK_BYTES = 256 * 1024
 MAX_FRAME_BYTES = 1024 * 1024
+# `responsePayloadBytes` of src/core/domain/limits.ts.
+MAX_RESULT_BYTES = 32 * 1024 * 1024
 RESULT_HEADER_BYTES = 8
 
 FRAME = {

@@ -28,6 +28,7 @@ from .protocol import (
     CANCEL,
     LOAD,
     LOADED,
+    MAX_RESULT_BYTES,
     PRE_STOPPED,
     REQUEST_CHUNK,
     RESULT_CHUNK,
@@ -226,7 +227,12 @@ class Runtime:
             if self._handler is None:
                 raise LoadError('NotLoaded', 'No function is loaded in this instance')
             context = make_context(self._load, header['r'], header['q'], header['n'], connection.credentials)
-            return _OK, _serialise(self._handler(event, context))
+            body = _serialise(self._handler(event, context))
+            if len(body) > MAX_RESULT_BYTES:
+                # Said before a byte is on its way: an answer that has begun can only be broken off.
+                message = f'The response payload exceeds the maximum allowed size ({MAX_RESULT_BYTES} bytes)'
+                raise LoadError('ResponsePayloadTooLarge', message)
+            return _OK, body
         except Exception as error:
             # The log gets it too: callers over HTTP see only a 502.
             logging.getLogger().error(error_text(error))

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, it } from 'node:test';
+import { LIMITS } from '../../../src/core/domain/limits.ts';
 import * as source from '../../../src/core/protocol/runtime-frames.ts';
 import { VECTORS } from './vectors.ts';
 
@@ -13,6 +14,7 @@ const CONSTANTS = {
   FRAME_HEADER_BYTES: source.FRAME_HEADER_BYTES,
   CHUNK_BYTES: source.CHUNK_BYTES,
   MAX_FRAME_BYTES: source.MAX_FRAME_BYTES,
+  MAX_RESULT_BYTES: LIMITS.responsePayloadBytes,
   RESULT_HEADER_BYTES: source.RESULT_HEADER_BYTES,
   FRAME: source.FRAME,
   RESULT_STATUS: source.RESULT_STATUS,
