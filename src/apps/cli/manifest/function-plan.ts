@@ -75,6 +75,7 @@ export function functionPlan(props: Fields, folder: string, home: Home): Functio
     else config[name] = value;
   }
   for (const [name, value] of Object.entries(DEFAULTS)) config[name] ??= value;
+  config.environmentVariables = asTexts(config.environmentVariables);
   if (typeof config.role === 'string' && config.role !== '') config.role = roleArn(config.role, home);
   if (typeof config.sessionAffinityConfig === 'object')
     config.sessionAffinityConfig = JSON.stringify(config.sessionAffinityConfig);
@@ -95,6 +96,17 @@ export function functionPlan(props: Fields, folder: string, home: Home): Functio
     notes,
     ...(props.tags === undefined ? {} : { tags: list(props.tags, 'tags').map(tag) }),
   };
+}
+
+/** YAML reads `PORT: 8080` and `DEBUG: true` as number and boolean; an environment has texts. What is neither the platform refuses. */
+function asTexts(variables: unknown): unknown {
+  if (typeof variables !== 'object' || variables === null || Array.isArray(variables)) return variables;
+  return Object.fromEntries(
+    Object.entries(variables).map(([name, value]) => [
+      name,
+      typeof value === 'number' || typeof value === 'boolean' ? String(value) : (value as unknown),
+    ]),
+  );
 }
 
 function codeSource(code: unknown, folder: string): CodeSource | undefined {

@@ -24,6 +24,11 @@ test('every field goes to the platform, so that it can refuse what it does not h
   for (const name of ['region', 'functionName', 'code', 'triggers', 'tags']) assert.ok(!(name in config));
 });
 
+test('environment variables that YAML reads as numbers or booleans are texts', () => {
+  const { config } = plan({ environmentVariables: { PORT: 8080, DEBUG: true, NAME: 'x', LIST: [1] } });
+  assert.deepEqual(config['environmentVariables'], { PORT: '8080', DEBUG: 'true', NAME: 'x', LIST: [1] });
+});
+
 test('auto means the default of the platform, with a note; so does another region', () => {
   const { config, notes } = plan({
     region: 'cn-hangzhou',
