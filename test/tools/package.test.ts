@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, type StdioOptions } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
 const ROOT = join(import.meta.dirname, '../..');
 
 test('the package has what it needs to run, and no binary or compiled file of this machine', () => {
-  const options = { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] } as const;
+  const options = { cwd: ROOT, encoding: 'utf8' as const, stdio: ['ignore', 'pipe', 'ignore'] satisfies StdioOptions };
   const [packed] = JSON.parse(execFileSync('npm', ['pack', '--dry-run', '--json'], options)) as {
     files: { path: string; size: number }[];
   }[];

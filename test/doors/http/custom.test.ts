@@ -108,7 +108,7 @@ test('a function that died or timed out is 502; a reply passes whatever its stat
   const dead = await world.call('GET', '/~custom-web/');
   assert.deepEqual([dead.status, dead.body.toString()], [502, 'Internal Server Error']);
   world.reply = async () =>
-    answerOf(Buffer.from('teapot'), { errorType: 'InvocationError', reply: { status: 418, headers: [] } });
+    answerOf(Buffer.from('teapot'), { errorType: 'UnhandledInvocationError', reply: { status: 418, headers: [] } });
   const own = await world.call('GET', '/~custom-web/');
   assert.deepEqual([own.status, own.body.toString()], [418, 'teapot']);
 });
