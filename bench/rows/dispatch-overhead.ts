@@ -1,6 +1,7 @@
 import type { Clock } from '../../src/core/base/clock.ts';
 import { silentLogger } from '../../src/core/base/log.ts';
 import type { FunctionRecord } from '../../src/core/domain/function.ts';
+import { defaultConfig } from '../../src/core/domain/function-defaults.ts';
 import type { VersionSpec } from '../../src/core/domain/version-spec.ts';
 import type { Catalog } from '../../src/core/ports/catalog.ts';
 import type { InvokeCommand } from '../../src/core/ports/dispatch.ts';
@@ -16,23 +17,7 @@ import { createScheduling } from '../../src/services/scheduler/index.ts';
  * What dispatch and scheduler add to a warm call: resolve, lease, call over a link that answers at once, settle, fact.
  * `node bench/rows/dispatch-overhead.ts [calls]`; prints one JSON line with nanoseconds per call.
  */
-const CONFIG: FunctionRecord['config'] = {
-  description: '',
-  runtime: 'nodejs20',
-  handler: 'index.handler',
-  cpu: 0.35,
-  memorySize: 512,
-  diskSize: 512,
-  timeout: 3,
-  instanceConcurrency: 1,
-  environmentVariables: {},
-  layers: [],
-  internetAccess: true,
-  role: '',
-  disableInjectCredentials: 'None',
-  instanceIsolationMode: 'SHARE',
-  disableOndemand: false,
-};
+const CONFIG = defaultConfig('nodejs20', 'index.handler');
 const CODE = { digest: 'd', checksum: '1', size: 1 };
 const SPEC: VersionSpec = {
   key: '1000000000000000/f/LATEST@1',

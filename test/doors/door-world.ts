@@ -5,7 +5,7 @@ import type { Clock } from '../../src/core/base/clock.ts';
 import { silentLogger } from '../../src/core/base/log.ts';
 import type { Random } from '../../src/core/base/random.ts';
 import type { Principal } from '../../src/core/domain/credentials.ts';
-import type { FunctionConfig } from '../../src/core/domain/function.ts';
+import { defaultConfig } from '../../src/core/domain/function-defaults.ts';
 import type { InvokeAnswer, Target } from '../../src/core/ports/dispatch.ts';
 import type { Identity } from '../../src/core/ports/identity.ts';
 import { Acs3Verifier } from '../../src/doors/wire/acs3-verifier.ts';
@@ -44,23 +44,7 @@ export function doorBasics(now: () => number = Date.now) {
   return { clock, random, logger: silentLogger, region: 'local', verifier: new Acs3Verifier({ identity, clock }) };
 }
 
-const CONFIG: FunctionConfig = {
-  description: '',
-  runtime: 'nodejs20',
-  handler: 'index.handler',
-  cpu: 0.35,
-  memorySize: 512,
-  diskSize: 512,
-  timeout: 3,
-  instanceConcurrency: 1,
-  environmentVariables: {},
-  layers: [],
-  internetAccess: true,
-  role: '',
-  disableInjectCredentials: 'None',
-  instanceIsolationMode: 'SHARE',
-  disableOndemand: false,
-};
+const CONFIG = defaultConfig('nodejs20', 'index.handler');
 
 export function targetOf(runtime: string, versionId = 'LATEST'): Target {
   return {

@@ -1,4 +1,5 @@
 import type { FunctionConfig } from '../../src/core/domain/function.ts';
+import { defaultConfig } from '../../src/core/domain/function-defaults.ts';
 import type { VersionSpec } from '../../src/core/domain/version-spec.ts';
 
 /** A version for tests that need one but do not look at it much. */
@@ -10,24 +11,7 @@ export function versionSpec(runtime: string, config: Partial<FunctionConfig> = {
     functionName: 'hello',
     functionArn: 'acs:fc:local:1234567890123456:functions/hello/7',
     versionId: '7',
-    config: {
-      description: '',
-      runtime,
-      handler: 'index.handler',
-      cpu: 1,
-      memorySize: 512,
-      diskSize: 512,
-      timeout: 3,
-      instanceConcurrency: 1,
-      environmentVariables: {},
-      layers: [],
-      internetAccess: true,
-      role: '',
-      disableInjectCredentials: 'None',
-      instanceIsolationMode: 'SHARE',
-      disableOndemand: false,
-      ...config,
-    },
+    config: { ...defaultConfig(runtime, 'index.handler'), cpu: 1, ...config },
     code,
     layers: [],
   };

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { defaultConfig } from '../domain/function-defaults.ts';
 import { describe, it, type TestContext } from 'node:test';
 import type { InstanceJournal, InstanceRecord } from './instance-journal.ts';
 
@@ -30,21 +31,8 @@ export function journalRecord(sandboxId: string, generation: number): InstanceRe
         functionArn: 'acs:fc:local:1234567890123456:functions/hello/LATEST',
         versionId: 'LATEST',
         config: {
-          description: '',
-          runtime: 'nodejs20',
-          handler: 'index.handler',
-          cpu: 0.35,
-          memorySize: 512,
-          diskSize: 512,
-          timeout: 3,
-          instanceConcurrency: 1,
+          ...defaultConfig('nodejs20', 'index.handler'),
           environmentVariables: { TEXT: 'ü'.repeat(generation % 4_000) },
-          layers: [],
-          internetAccess: true,
-          role: '',
-          disableInjectCredentials: 'None',
-          instanceIsolationMode: 'SHARE',
-          disableOndemand: false,
         },
         code: { digest: '0'.repeat(64), checksum: '0', size: 0 },
         layers: [],

@@ -1,4 +1,5 @@
 import type { FunctionConfig, LifecycleHook } from '../../core/domain/function.ts';
+import { defaultConfig } from '../../core/domain/function-defaults.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import { type AvailableRuntime, handlerProblem, RUNTIMES } from '../../core/domain/runtime.ts';
 import { isCustomRuntime } from '../../core/domain/version-spec.ts';
@@ -30,23 +31,7 @@ function ratioFits(cpu: number, memoryMb: number): boolean {
   return gb >= cpu - 1e-9 && gb <= cpu * 4 + 1e-9;
 }
 
-const EMPTY: FunctionConfig = {
-  description: '',
-  runtime: '',
-  handler: '',
-  cpu: defaultCpu(DEFAULT_MEMORY_MB),
-  memorySize: DEFAULT_MEMORY_MB,
-  diskSize: 512,
-  timeout: LIMITS.timeoutDefaultSeconds,
-  instanceConcurrency: 1,
-  environmentVariables: {},
-  layers: [],
-  internetAccess: true,
-  role: '',
-  disableInjectCredentials: 'None',
-  instanceIsolationMode: 'SHARE',
-  disableOndemand: false,
-};
+const EMPTY = defaultConfig('', '');
 
 /** The configuration of a new function: what the request says over the defaults. */
 export function createConfig(patch: ConfigPatch): FunctionConfig {

@@ -2,6 +2,7 @@ import type { Clock } from '../../../src/core/base/clock.ts';
 import { type Disposable, toDisposable } from '../../../src/core/base/disposable.ts';
 import type { Random } from '../../../src/core/base/random.ts';
 import type { FunctionConfig } from '../../../src/core/domain/function.ts';
+import { defaultConfig } from '../../../src/core/domain/function-defaults.ts';
 import type { ExitReason } from '../../../src/core/domain/instance.ts';
 import type { CodeCache, CodeFolder, CodePathKind } from '../../../src/core/ports/code-cache.ts';
 import type { InstanceJournal, InstanceRecord } from '../../../src/core/ports/instance-journal.ts';
@@ -269,21 +270,9 @@ export class MemoryJournal implements InstanceJournal {
 }
 
 export const DEFAULT_CONFIG: FunctionConfig = {
-  description: '',
-  runtime: 'nodejs20',
-  handler: 'index.handler',
+  ...defaultConfig('nodejs20', 'index.handler'),
   cpu: 0.5,
   memorySize: 128,
-  diskSize: 512,
-  timeout: 3,
-  instanceConcurrency: 1,
-  environmentVariables: {},
-  layers: [],
-  internetAccess: true,
-  role: '',
-  disableInjectCredentials: 'None',
-  instanceIsolationMode: 'SHARE',
-  disableOndemand: false,
 };
 
 let orders = 0;

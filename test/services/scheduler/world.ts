@@ -7,6 +7,7 @@ import type {
   FunctionConfig,
   FunctionRecord,
 } from '../../../src/core/domain/function.ts';
+import { defaultConfig } from '../../../src/core/domain/function-defaults.ts';
 import type { InstanceAddress, InstanceExit } from '../../../src/core/domain/instance.ts';
 import type { VersionSpec } from '../../../src/core/domain/version-spec.ts';
 import type { Catalog } from '../../../src/core/ports/catalog.ts';
@@ -35,24 +36,7 @@ export const ACCOUNT = '1000000000000000';
 const CODE = { digest: 'd', checksum: '1', size: 1 };
 
 export function configOf(more: Partial<FunctionConfig> = {}): FunctionConfig {
-  return {
-    description: '',
-    runtime: 'nodejs20',
-    handler: 'index.handler',
-    cpu: 0.35,
-    memorySize: 512,
-    diskSize: 512,
-    timeout: 3,
-    instanceConcurrency: 1,
-    environmentVariables: {},
-    layers: [],
-    internetAccess: true,
-    role: '',
-    disableInjectCredentials: 'None',
-    instanceIsolationMode: 'SHARE',
-    disableOndemand: false,
-    ...more,
-  };
+  return { ...defaultConfig('nodejs20', 'index.handler'), ...more };
 }
 
 /** Functions and aliases in memory; `put` announces the change as control would. */
