@@ -33,7 +33,7 @@ async function call(platform: Platform, plan: object, niceness: number): Promise
     '-c',
     '1',
     process.execPath,
-    join(import.meta.dirname, '../caller.ts'),
+    join(import.meta.dirname, '../neighbour.ts'),
     args,
   ];
   const { stdout } = await execute('nice', command, { env: CLEAN_ENV });
@@ -48,7 +48,7 @@ export const smallCaller: Row = {
     const platform = await start();
     const client = fcClient(platform);
     for (const name of ['bench-small', 'bench-heavy']) {
-      await deployEcho(client, { name, runtime: 'nodejs24', code: HANDLER }).catch((error: { code?: string }) => {
+      await deployEcho(client, { name, runtime: 'nodejs20', code: HANDLER }).catch((error: { code?: string }) => {
         if (error.code !== 'FunctionAlreadyExists') throw error;
       });
     }

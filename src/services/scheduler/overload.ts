@@ -24,12 +24,13 @@ export const OVERLOAD_DEFAULTS: OverloadSettings = {
   patience: 3,
   windowMs: 1_000,
   freeCalls: 50,
-  holdMs: { least: 250, most: 4_000 },
+  holdMs: { least: 500, most: 5_000 },
 };
 
 const CUT = 0.7;
 const RECOVER = 1.02;
-const HOLD_GROWTH = 1.2;
+const HOLD_GROWTH = 1.5;
+const HOLD_DECAY = 0.97;
 
 /** A function that was called of late, with its counts of this span and the one before. */
 class Caller {
@@ -122,7 +123,7 @@ export class OverloadGuard {
 
   private relax(now: number): void {
     this.turn(now);
-    this.hold = Math.max(this.settings.holdMs.least, this.hold / HOLD_GROWTH);
+    this.hold = Math.max(this.settings.holdMs.least, this.hold * HOLD_DECAY);
     this.capacity *= RECOVER;
     let offered = 0;
     for (const caller of this.callers.values()) offered += this.offeredBy(caller, now);

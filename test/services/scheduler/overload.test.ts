@@ -22,7 +22,7 @@ interface Seen {
  */
 function serve(callers: readonly Caller[], options: { costMs: number; ms: number; fromMs: number; guarded: boolean }) {
   const guard = new OverloadGuard();
-  const seen = new Map(callers.map(({ key }) => [key, { offered: 0, admitted: 0, waits: [] } as Seen]));
+  const seen = new Map<string, Seen>(callers.map(({ key }) => [key, { offered: 0, admitted: 0, waits: [] }]));
   const arrivals = callers.flatMap((caller, i) => {
     const gap = 1_000 / caller.perSecond;
     return Array.from({ length: Math.floor(options.ms / gap) }, (_, n) => ({ at: n * gap + i * 0.01, caller }));
