@@ -187,20 +187,6 @@ test('operations that are not there yet answer with their name', async () => {
     [/ListAsyncTasks/, client.listAsyncTasks(name, new models.ListAsyncTasksRequest({}))],
     [/StopAsyncTask/, client.stopAsyncTask(name, 't', new models.StopAsyncTaskRequest({}))],
     [
-      /[Pp]rovision/,
-      client.putProvisionConfig(
-        name,
-        new models.PutProvisionConfigRequest({ body: new models.PutProvisionConfigInput({ defaultTarget: 1 }) }),
-      ),
-    ],
-    [
-      /[Ss]caling/,
-      client.putScalingConfig(
-        name,
-        new models.PutScalingConfigRequest({ body: new models.PutScalingConfigInput({ minInstances: 1 }) }),
-      ),
-    ],
-    [
       /CreateCustomDomain/,
       client.createCustomDomain(
         new models.CreateCustomDomainRequest({ body: new models.CreateCustomDomainInput({ domainName: 'a.example' }) }),
@@ -226,8 +212,4 @@ test('operations that are not there yet answer with their name', async () => {
   ];
   for (const [message, call] of calls) await assert.rejects(call, failsWith('NotSupported', 400, message));
   assert.deepEqual((await client.listCustomDomains(new models.ListCustomDomainsRequest({}))).body?.customDomains, []);
-  assert.deepEqual(
-    (await client.listProvisionConfigs(new models.ListProvisionConfigsRequest({}))).body?.provisionConfigs,
-    [],
-  );
 });

@@ -14,6 +14,7 @@ import type { FactLog } from '../../core/ports/fact-log.ts';
 import type { Identity } from '../../core/ports/identity.ts';
 import type { NodePool } from '../../core/ports/node-pool.ts';
 import type { ObjectStore } from '../../core/ports/object-store.ts';
+import type { ReservedInstances } from '../../core/ports/reserved-instances.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
 import type { Sessions } from '../../core/ports/sessions.ts';
 import { createFcDoor } from '../../doors/fc/door.ts';
@@ -34,6 +35,7 @@ interface DoorParts {
   readonly dispatch: Dispatch;
   readonly scheduling: Scheduling;
   readonly sessions: Sessions;
+  readonly reserved: ReservedInstances;
   readonly identity: Identity;
   readonly blobs: BlobStore;
   readonly objects: ObjectStore;

@@ -15,7 +15,7 @@ import { createControl } from '../../services/control/control.ts';
 import { createDispatch } from '../../services/dispatch/index.ts';
 import { createEventSources } from '../../services/events/index.ts';
 import { createSessions } from '../../services/scheduler/sessions.ts';
-import { createScheduling } from '../../services/scheduler/index.ts';
+import { createReservedInstances, createScheduling, ServingCatalog } from '../../services/scheduler/index.ts';
 import { abortRunningCalls } from './abort-requests.ts';
 import { nextEpoch } from './epoch.ts';
 import { instanceDialer } from './instance-dialer.ts';
@@ -53,7 +53,7 @@ export async function startServer(
     openBlobStore({ dir: at('blobs') }),
     openObjectStore({ dir: at('objects'), clock, random }),
   ]);
-  const { control, catalog, identity, close } = await createControl({
+  const { control, catalog, identity, reservedConfigs, close } = await createControl({
     store,
     blobs,
     objects,
@@ -89,9 +89,19 @@ export async function startServer(
     limits: settings.tuning,
     logger,
   });
+  const serving = new ServingCatalog(catalog);
+  const reserved = createReservedInstances({
+    configs: reservedConfigs,
+    catalog,
+    serving,
+    capacity: scheduling.reserved,
+    pool,
+    clock,
+    logger,
+  });
   const sessions = createSessions({ scheduling, store, catalog, pool, clock, random, logger });
   const dispatch = createDispatch({
-    catalog,
+    catalog: serving,
     scheduling,
     sessions,
     queue,
@@ -132,6 +142,7 @@ export async function startServer(
     onError: (error) => logger.log('info', 'code could not be made ready ahead', { error: String(error) }),
   });
   await scheduling.start(); // first adopts what runs: a call that came earlier would start instances beside them
+  await reserved.start();
   await sessions.start();
   dispatch.start();
   const doors = await openDoors(settings, {
@@ -141,6 +152,7 @@ export async function startServer(
     dispatch,
     scheduling,
     sessions,
+    reserved,
     identity,
     blobs,
     objects,
@@ -165,6 +177,7 @@ export async function startServer(
       await doors.drain(graceMs);
       await dispatch.drain();
       sessions.close();
+      reserved.dispose();
       await scheduling.drain();
       await dispatch.close();
       await scheduling.close();

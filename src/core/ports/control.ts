@@ -9,6 +9,7 @@ import type {
   Tag,
   VersionRecord,
 } from '../domain/function.ts';
+import type { ReservedConfigRecord } from '../domain/reserved-config.ts';
 import type { TriggerRecord } from '../domain/trigger.ts';
 
 /**
@@ -88,6 +89,13 @@ export interface AsyncConfigView {
   readonly functionArn: string;
 }
 
+/** A config of reserved instances; how it stands is told by ReservedInstances. */
+export interface ReservedConfigView {
+  readonly record: ReservedConfigRecord;
+  /** With the qualifier. */
+  readonly functionArn: string;
+}
+
 /** One tag of one resource, as ListTagResources shows it. */
 export interface TaggedResource {
   readonly resourceId: string;
@@ -123,7 +131,7 @@ export interface Control {
    * merged; of the same field: ConcurrentUpdateError.
    */
   updateFunction(account: string, name: string, input: Input): Promise<FunctionView>;
-  /** Takes triggers, aliases, versions, async and concurrency config with it. */
+  /** Takes triggers, aliases, versions, async and concurrency config with it; refused while reserved instances are asked for. */
   deleteFunction(account: string, name: string): Promise<void>;
   listFunctions(account: string, query: ListFunctionsQuery): Promise<Page<FunctionView>>;
   /** The exact package bytes are the blob `digest`. */
@@ -194,9 +202,44 @@ export interface Control {
     query: ListQuery,
   ): Promise<Page<ConcurrencyConfigView>>;
 
-  /** Reserved instances come with a later issue: always NotSupported by name, after checking that the function exists. */
-  putProvisionConfig(account: string, name: string, qualifier: string | undefined, input: Input): Promise<never>;
-  putScalingConfig(account: string, name: string, qualifier: string | undefined, input: Input): Promise<never>;
+  /**
+   * Reserved instances, for LATEST or an alias. A provision config and a scaling config exclude one another
+   * (ProvisionConfigExist, ResidentScalingConfigExists). `get`: undefined when there is none. `delete` is idempotent.
+   */
+  putProvisionConfig(
+    account: string,
+    name: string,
+    qualifier: string | undefined,
+    input: Input,
+  ): Promise<ReservedConfigView>;
+  getProvisionConfig(
+    account: string,
+    name: string,
+    qualifier: string | undefined,
+  ): Promise<ReservedConfigView | undefined>;
+  deleteProvisionConfig(account: string, name: string, qualifier: string | undefined): Promise<void>;
+  listProvisionConfigs(
+    account: string,
+    functionName: string | undefined,
+    query: ListQuery,
+  ): Promise<Page<ReservedConfigView>>;
+  putScalingConfig(
+    account: string,
+    name: string,
+    qualifier: string | undefined,
+    input: Input,
+  ): Promise<ReservedConfigView>;
+  getScalingConfig(
+    account: string,
+    name: string,
+    qualifier: string | undefined,
+  ): Promise<ReservedConfigView | undefined>;
+  deleteScalingConfig(account: string, name: string, qualifier: string | undefined): Promise<void>;
+  listScalingConfigs(
+    account: string,
+    functionName: string | undefined,
+    query: ListQuery,
+  ): Promise<Page<ReservedConfigView>>;
 
   /** `tags`: `[{Key,Value}]`. All resources are checked before the first is changed. */
   tagResources(account: string, request: TagSelection & { readonly tags?: unknown }): Promise<void>;

@@ -29,6 +29,8 @@ export interface InstanceView {
   readonly versionId: string;
   readonly state: 'starting' | 'ready' | 'draining';
   readonly inFlight: number;
+  /** Kept ready by a provision or scaling config. */
+  readonly reserved?: boolean;
   readonly createdAt: number;
   /** Peak memory, MB. */
   readonly memoryMb: number;

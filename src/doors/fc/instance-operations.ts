@@ -82,7 +82,7 @@ async function listInstances(context: OperationContext, request: OperationReques
     versionId: instance.versionId === 'LATEST' ? '0' : instance.versionId,
     qualifier: qualifier ?? instance.versionId,
     status: instance.status,
-    resourceType: 'OnDemand',
+    resourceType: instance.reserved === true ? 'Provision' : 'OnDemand',
     createdTimeMs: Math.round(instance.createdAt),
     destroyedTimeMs: instance.destroyedAt,
   }));

@@ -5,6 +5,7 @@ import type { BlobStore } from '../../core/ports/blob-store.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
 import type { Control, Input } from '../../core/ports/control.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
+import type { ReservedInstances } from '../../core/ports/reserved-instances.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
 import type { Sessions } from '../../core/ports/sessions.ts';
 import type { Acs3Verifier } from '../wire/acs3-verifier.ts';
@@ -17,6 +18,7 @@ export interface FcDoorDeps {
   readonly dispatch: Dispatch;
   readonly scheduling: Scheduling;
   readonly sessions: Sessions;
+  readonly reserved: ReservedInstances;
   readonly blobs: BlobStore;
   readonly facts: FactLog;
   readonly verifier: Acs3Verifier;

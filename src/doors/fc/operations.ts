@@ -1,9 +1,10 @@
-import { asyncConfigOperations, concurrencyOperations, reservedInstanceOperations } from './config-operations.ts';
+import { asyncConfigOperations, concurrencyOperations } from './config-operations.ts';
 import { functionOperations } from './function-operations.ts';
 import { instanceOperations } from './instance-operations.ts';
 import { layerOperations } from './layer-operations.ts';
 import type { Operation } from './operation.ts';
 import { refusedOperations } from './refused-operations.ts';
+import { reservedInstanceOperations } from './reserved-operations.ts';
 import { sessionOperations } from './session-operations.ts';
 import { tagOperations } from './tag-operations.ts';
 import { triggerOperations } from './trigger-operations.ts';

@@ -10,6 +10,7 @@ import type { FunctionHeads } from './function-heads.ts';
 import { keys } from './keys.ts';
 import { checkName, isName } from './names.ts';
 import { fromToken, pageLimit, takePage } from './paging.ts';
+import { refuseReserved } from './provision-configs.ts';
 
 /** Names over one or two weighted versions (FC reference 1.2). */
 export class Aliases {
@@ -116,7 +117,9 @@ export class Aliases {
   async delete(account: string, name: string, aliasName: string): Promise<void> {
     await this.heads.exclusive(account, name, async (head) => {
       const alias = await this.heads.alias(head, aliasName);
+      await refuseReserved(this.heads.documents, head, aliasName);
       await this.heads.documents.delete(alias.key);
+      await this.heads.documents.delete(keys.reserved(account, name, aliasName));
       await this.heads.documents.delete(keys.asyncConfig(account, name, aliasName));
     });
   }

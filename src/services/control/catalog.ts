@@ -193,7 +193,7 @@ export class DocumentCatalog implements Catalog {
     if (key.startsWith('t/')) {
       const trigger = change.type === 'put' ? (change.entry.value as TriggerDocument).record : undefined;
       this.triggerChanges.emit({ key: key.slice(2), trigger });
-    } else if (/^[fva]\//.test(key)) {
+    } else if (/^[fvas]\//.test(key)) {
       this.functionChanges.emit(functionOfKey(key));
     }
   }

@@ -1,13 +1,13 @@
 import type { Clock } from '../../core/base/clock.ts';
 import { Emitter } from '../../core/base/emitter.ts';
 import type { Random } from '../../core/base/random.ts';
-import { notSupported } from '../../core/domain/errors.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import type { AvailableRuntime } from '../../core/domain/runtime.ts';
 import type { BlobStore } from '../../core/ports/blob-store.ts';
 import type { AbortRequested, Control } from '../../core/ports/control.ts';
 import type { Identity } from '../../core/ports/identity.ts';
 import type { MetadataStore } from '../../core/ports/metadata-store.ts';
+import type { ReservedConfigs } from '../../core/ports/reserved-instances.ts';
 import type { ObjectSource } from '../../core/ports/object-store.ts';
 import { Aliases } from './aliases.ts';
 import { AsyncConfigs } from './async-configs.ts';
@@ -24,6 +24,7 @@ import { KeyIdentity, type RootKey } from './identity.ts';
 import { keys } from './keys.ts';
 import { LayerUse } from './layer-use.ts';
 import { Layers } from './layers.ts';
+import { ProvisionConfigs, StoredReservedConfigs } from './provision-configs.ts';
 import { Tags } from './tags.ts';
 import { Triggers } from './triggers.ts';
 import { Versions } from './versions.ts';
@@ -48,6 +49,8 @@ export interface ControlService {
   readonly control: Control;
   readonly catalog: DocumentCatalog;
   readonly identity: Identity;
+  /** Configs of reserved instances, for who keeps them. */
+  readonly reservedConfigs: ReservedConfigs;
   /** Ends the watches. Ports that were passed in stay open. */
   close(): void;
 }
@@ -65,6 +68,7 @@ export async function createControl(options: ControlOptions): Promise<ControlSer
     control: toControl(parts),
     catalog,
     identity: new KeyIdentity(options),
+    reservedConfigs: new StoredReservedConfigs(documents),
     close() {
       catalog.dispose();
       documents.dispose();
@@ -82,6 +86,7 @@ interface Parts {
   readonly triggers: Triggers;
   readonly asyncConfigs: AsyncConfigs;
   readonly concurrency: ConcurrencyConfigs;
+  readonly provision: ProvisionConfigs;
   readonly tags: Tags;
   readonly finishRemoval: (removal: Removal) => Promise<void>;
 }
@@ -104,6 +109,7 @@ function assemble(options: ControlOptions, documents: DocumentStore): Parts {
     layers: new Layers({ documents, intake, references, clock, region }),
     asyncConfigs: new AsyncConfigs(heads, clock),
     concurrency: new ConcurrencyConfigs(heads),
+    provision: new ProvisionConfigs(heads, clock),
     tags: new Tags(heads),
     async finishRemoval(removal) {
       const head = await documents.read<{ record: { functionId: string } }>(
@@ -118,7 +124,12 @@ function assemble(options: ControlOptions, documents: DocumentStore): Parts {
 async function deleteChildren(documents: DocumentStore, triggers: Triggers, removal: Removal): Promise<void> {
   const { account, name, functionId } = removal;
   await triggers.removeAll(account, name, functionId);
-  for (const prefix of [keys.aliases(account, name), keys.asyncConfigs(account, name), keys.versions(account, name)]) {
+  for (const prefix of [
+    keys.aliases(account, name),
+    keys.asyncConfigs(account, name),
+    keys.reservedOfFunction(account, name),
+    keys.versions(account, name),
+  ]) {
     for await (const child of documents.scan<{ functionId: string }>(prefix)) {
       if (child.value.functionId === functionId) await documents.delete(child.key);
     }
@@ -179,7 +190,7 @@ function layerCommands({ layers }: Parts): Pick<Control, LayerCommand> {
 }
 
 function configCommands(parts: Parts): Pick<Control, ConfigCommand> {
-  const { heads, triggers, asyncConfigs, concurrency, tags } = parts;
+  const { triggers, asyncConfigs, concurrency, provision, tags } = parts;
   return {
     createTrigger: (account, name, input) => triggers.create(account, name, input),
     getTrigger: (account, name, triggerName) => triggers.get(account, name, triggerName),
@@ -194,18 +205,25 @@ function configCommands(parts: Parts): Pick<Control, ConfigCommand> {
     getConcurrencyConfig: (account, name) => concurrency.get(account, name),
     deleteConcurrencyConfig: (account, name) => concurrency.delete(account, name),
     listConcurrencyConfigs: (account, functionName, query) => concurrency.list(account, functionName, query),
-    putProvisionConfig: (account, name) => refuseReserved(heads, account, name, 'PutProvisionConfig'),
-    putScalingConfig: (account, name) => refuseReserved(heads, account, name, 'PutScalingConfig'),
+    ...reservedCommands(provision),
     tagResources: (account, request) => tags.tag(account, request),
     untagResources: (account, request) => tags.untag(account, request),
     listTagResources: (account, request, query) => tags.list(account, request, query),
   };
 }
 
-async function refuseReserved(heads: FunctionHeads, account: string, name: string, operation: string): Promise<never> {
-  await heads.read(account, name);
-  throw notSupported(
-    `the operation ${operation}`,
-    'Leave it out: instances start on demand; idleTimeout of the function keeps idle ones longer.',
-  );
+type ReservedCommand = Extract<keyof Control, `${string}${'Provision' | 'Scaling'}${string}`>;
+
+/** Two dialects of one thing. */
+function reservedCommands(configs: ProvisionConfigs): Pick<Control, ReservedCommand> {
+  return {
+    putProvisionConfig: (account, name, qualifier, input) => configs.put('provision', account, name, qualifier, input),
+    getProvisionConfig: (account, name, qualifier) => configs.get('provision', account, name, qualifier),
+    deleteProvisionConfig: (account, name, qualifier) => configs.delete('provision', account, name, qualifier),
+    listProvisionConfigs: (account, functionName, query) => configs.list('provision', account, functionName, query),
+    putScalingConfig: (account, name, qualifier, input) => configs.put('scaling', account, name, qualifier, input),
+    getScalingConfig: (account, name, qualifier) => configs.get('scaling', account, name, qualifier),
+    deleteScalingConfig: (account, name, qualifier) => configs.delete('scaling', account, name, qualifier),
+    listScalingConfigs: (account, functionName, query) => configs.list('scaling', account, functionName, query),
+  };
 }

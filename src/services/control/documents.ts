@@ -6,6 +6,7 @@ import type {
   LayerRecord,
   VersionRecord,
 } from '../../core/domain/function.ts';
+import type { ReservedConfigRecord } from '../../core/domain/reserved-config.ts';
 import type { TriggerRecord } from '../../core/domain/trigger.ts';
 
 /** A layer as a function took it: kept with the function, so that deleting the layer does not break who uses it. */
@@ -44,6 +45,10 @@ export interface TriggerDocument extends Child {
 
 export interface AsyncConfigDocument extends Child {
   readonly record: AsyncInvokeConfigRecord;
+}
+
+export interface ReservedConfigDocument extends Child {
+  readonly record: ReservedConfigRecord;
 }
 
 /** `public` of the record is not kept here but in the head, because it applies to all versions. */

@@ -27,7 +27,9 @@ export interface AffinityPatch {
  * there, since only an empty handler switches one off (FC reference 3.1).
  */
 export type ConfigPatch = {
-  -readonly [K in keyof Omit<FunctionConfig, 'initializer' | 'preStop' | 'sessionAffinity'>]?: FunctionConfig[K] | undefined;
+  -readonly [K in keyof Omit<FunctionConfig, 'initializer' | 'preStop' | 'sessionAffinity'>]?:
+    | FunctionConfig[K]
+    | undefined;
 } & {
   initializerHook?: HookPatch;
   preStopHook?: HookPatch;
@@ -63,6 +65,7 @@ function readConfig(reader: FieldReader): ConfigPatch {
   set('disableInjectCredentials', reader.oneOf<CredentialChannel>('disableInjectCredentials', CREDENTIAL_CHANNELS));
   set('instanceIsolationMode', reader.oneOf('instanceIsolationMode', ISOLATION_MODES));
   readSessionAffinity(reader, patch);
+  set('disableOndemand', reader.boolean('disableOndemand'));
   readClearable(reader, patch);
   readHooks(reader, patch);
   refuseUnsupported(reader);
@@ -173,7 +176,8 @@ function readLogConfig(reader: FieldReader): LogConfig | undefined {
   if ((project === '') !== (logstore === '')) {
     throw invalid('logConfig', 'needs both project and logstore, or neither');
   }
-  return project === '' ? undefined : config;
+  const says = project !== '' || config.enableRequestMetrics || config.enableInstanceMetrics;
+  return says ? config : undefined;
 }
 
 function readCustomRuntime(reader: FieldReader): CustomRuntimeConfig {

@@ -16,6 +16,7 @@ import { checkConfig, createConfig, mergeConfig } from './function-rules.ts';
 import { keys } from './keys.ts';
 import type { LayerUse } from './layer-use.ts';
 import { checkName } from './names.ts';
+import { refuseReserved } from './provision-configs.ts';
 import { readTags } from './tag-rules.ts';
 
 interface FunctionsOptions {
@@ -177,6 +178,7 @@ export class Functions {
   async delete(account: string, name: string): Promise<void> {
     const { heads, references } = this.options;
     await heads.exclusive(account, name, async (head) => {
+      await refuseReserved(heads.documents, head);
       const { functionId } = head.value.record;
       const digests = digestsOf(head.value);
       for await (const version of heads.documents.scan<VersionDocument>(keys.versions(account, name))) {

@@ -7,6 +7,7 @@
  *   t/ACCOUNT/FUNCTION/TRIGGER         trigger
  *   e/ACCOUNT/FUNCTION/QUALIFIER       async invoke config
  *   c/ACCOUNT/FUNCTION                 marks functions with a concurrency config, for listing
+ *   s/ACCOUNT/FUNCTION/QUALIFIER       config of reserved instances
  *   l/ACCOUNT/LAYER/NUMBER             layer version
  *   m/ACCOUNT/LAYER                    head of a layer: last number, access
  *   d/PREFIX                           domain prefix of an HTTP trigger -> the trigger
@@ -33,6 +34,10 @@ export const keys = {
   asyncConfig: (account: string, name: string, qualifier: string) => `e/${account}/${name}/${qualifier}`,
   concurrency: (account: string, name: string) => `c/${account}/${name}`,
   concurrencyOf: (account: string) => `c/${account}/`,
+  reservedAll: 's/',
+  reservedOf: (account: string) => `s/${account}/`,
+  reservedOfFunction: (account: string, name: string) => `s/${account}/${name}/`,
+  reserved: (account: string, name: string, qualifier: string) => `s/${account}/${name}/${qualifier}`,
   layerVersions: (account: string, layer: string) => `l/${account}/${layer}/`,
   layerVersion: (account: string, layer: string, version: number) => `l/${account}/${layer}/${padded(version)}`,
   layer: (account: string, layer: string) => `m/${account}/${layer}`,
@@ -42,7 +47,7 @@ export const keys = {
   pending: (id: string) => `p/${id}`,
 } as const;
 
-/** Account and function that a key belongs to. Only for keys of kinds f, v, a, t, e and c. */
+/** Account and function that a key belongs to. Only for keys of kinds f, v, a, t, e, c and s. */
 export function functionOfKey(key: string): { account: string; name: string } {
   const [, account = '', name = ''] = key.split('/');
   return { account, name };

@@ -19,8 +19,4 @@ export function refuseUnsupported(reader: FieldReader): void {
   reader.refuse('customContainerConfig', "Use the runtime 'custom.debian12' and pack the program as a zip.");
   reader.refuse('tracingConfig', 'Leave it out, or send traces from the function itself.');
   reader.refuse('enableLongLiving', 'Leave it out or send false; use idleTimeout to keep idle instances longer.');
-  reader.refuse(
-    'disableOndemand',
-    'Leave it out or send false: all instances are on demand, there are no reserved ones yet.',
-  );
 }

@@ -11,12 +11,12 @@ import type { FunctionState, InstanceState, SchedulerState, VersionState } from 
 /** Why one more waiting call of this version cannot be allowed, or undefined when it can. O(1). */
 export function refusal(state: SchedulerState, version: VersionState): RejectReason | undefined {
   const owner = version.function;
-  const { concurrency, memoryMb, onDemand } = version.shape;
-  if (!onDemand) return 'on-demand-off';
+  const { concurrency, memoryMb } = version.shape;
   if (owner.limit === 0) return 'function-limit';
   // Instances beyond those starting that would be needed if every waiting call and this one wanted a slot of its own.
   const needed = Math.ceil((version.waiting.size + 1) / concurrency) - version.starting;
   if (needed <= 0) return undefined;
+  if (!servesOnDemand(version)) return 'on-demand-off';
   if (needed > functionRoom(owner)) return 'function-limit';
   if (needed > accountRoom(owner)) return 'account-limit';
   if (needed > memoryRoom(state, memoryMb)) return 'no-capacity';
@@ -27,11 +27,16 @@ export function refusal(state: SchedulerState, version: VersionState): RejectRea
 export function room(state: SchedulerState, version: VersionState): number {
   const owner = version.function;
   if (owner.limit === 0) return 0;
-  if (!version.shape.onDemand) return version.freeSlots;
+  if (!servesOnDemand(version)) return version.freeSlots;
   const more = Math.min(functionRoom(owner), accountRoom(owner), memoryRoom(state, version.shape.memoryMb));
   // Its own idle instances are free slots already, not room for more.
   const slots = (Math.max(more - version.idle, 0) + version.starting) * version.shape.concurrency;
   return version.freeSlots + Math.max(0, slots - version.waiting.size);
+}
+
+/** False: only its reserved instances serve. */
+export function servesOnDemand(version: VersionState): boolean {
+  return version.shape.onDemand && version.floor.onDemand;
 }
 
 function functionRoom(owner: FunctionState): number {
@@ -53,12 +58,13 @@ function memoryRoom(state: SchedulerState, memoryMb: number): number {
 /**
  * Starts one instance for the oldest waiting call without a start of its own, making room where it must. Answers `started`,
  * or what is short: the function's limit, the account's, memory for good (`memory`), or only for now (`later`: memory of
- * instances that are ending, or too many starts at once).
+ * instances that are ending, or too many starts at once). A `reserved` one is for the floor, whether a call waits or not.
  */
 export function tryStart(
   state: SchedulerState,
   version: VersionState,
   now: number,
+  reserved = false,
 ): 'started' | 'function' | 'account' | 'memory' | 'later' {
   const owner = version.function;
   const { memoryMb } = version.shape;
@@ -78,7 +84,7 @@ export function tryStart(
   }
   if (state.memoryUsedMb + memoryMb > capacity) return 'later';
   const cause = nextCause(version);
-  const instance = addInstance(state, version, { id: state.nextInstance++, phase: 'starting', now, cause });
+  const instance = addInstance(state, version, { id: state.nextInstance++, phase: 'starting', now, cause, reserved });
   state.effects.push({ type: 'start', instance: instance.id, version: version.shape, cause });
   return 'started';
 }

@@ -2,10 +2,11 @@ import { ListNode } from '../../core/base/linked-list.ts';
 import { evictOfFunction, refusal } from './capacity.ts';
 import { countArrival, smooth } from './demand.ts';
 import type { ReleaseOutcome, SchedulerEvent, StartFailureCause, VersionShape } from './events.ts';
-import { firstLookMs, keepUntil } from './keep-alive.ts';
+import { keepUntil, firstLookMs } from './keep-alive.ts';
 import { expectCall, scheduleWake, wake } from './keep-alive-prewarm.ts';
 import { addInstance, drain, end, grant, makeReady, remove } from './lifecycle.ts';
 import { plan, pump, rejectAll, serve, startFailed } from './planning.ts';
+import { endUnwanted, evictReserved, freeInstance, setFloor } from './reserved-floor.ts';
 import {
   accountState,
   addRequest,
@@ -54,6 +55,8 @@ export function decide(state: SchedulerState, event: SchedulerEvent, now: number
     case 'account-limit':
       accountState(state, event.account).limit = event.limit;
       return pumpAccount(state, event.account, now);
+    case 'reserve':
+      return reserve(state, event, now);
     case 'memory':
       state.memoryCapacityMb = event.capacityMb;
       return pump(state, undefined, now);
@@ -67,13 +70,13 @@ export function decide(state: SchedulerState, event: SchedulerEvent, now: number
 function enqueue(state: SchedulerState, id: number, shape: VersionShape, wait: boolean, now: number): void {
   const version = state.versions.get(shape.key) ?? versionState(state, shape);
   const full = version.function.account.calls >= state.settings.callsPerAccount;
-  const instance = full || version.function.limit === 0 ? undefined : version.free.first;
+  const instance = full || version.function.limit === 0 ? undefined : freeInstance(version);
   if (instance === undefined && !wait) return;
   countArrival(version, now, state.settings);
   const request = new RequestState(id, version);
   if (instance !== undefined) {
     addRequest(state, request);
-    if (version.free.size > 1) version.free.pushFront(instance.inFree);
+    instance.inFree.list?.pushFront(instance.inFree);
     grant(state, request, instance, now, 'warm');
     return;
   }
@@ -154,6 +157,7 @@ function started(state: SchedulerState, id: number, now: number): void {
   if (instance?.phase !== 'starting') return;
   makeReady(state, instance, now);
   serve(state, instance, now, true);
+  endUnwanted(state, instance);
   pump(state, hasEnded(instance) ? instance : undefined, now);
   plan(state, instance.version, now);
 }
@@ -213,11 +217,19 @@ function adoptedDrained(state: SchedulerState, id: number, now: number): void {
 function retire(state: SchedulerState, key: string, now: number): void {
   const version = state.versions.get(key);
   if (version === undefined || version.retired) return;
+  version.retireWithFloor = version.floor.count > 0;
+  if (version.retireWithFloor) return;
   version.retired = true;
   for (const instance of version.instances) {
     if (instance.phase === 'ready' && instance.inFlight === 0) endNow(state, instance, undefined, now);
   }
   forgetIfDone(state, version);
+}
+
+function reserve(state: SchedulerState, event: Extract<SchedulerEvent, { type: 'reserve' }>, now: number): void {
+  const version = setFloor(state, event.version, event, now);
+  if (version.floor.count === 0 && version.retireWithFloor) retire(state, version.shape.key, now);
+  pump(state, undefined, now);
 }
 
 function functionLimit(
@@ -234,7 +246,7 @@ function functionLimit(
   if (owner.limit === undefined || limit === undefined) changeShare(owner.versions, limit === undefined ? 1 : -1);
   owner.limit = limit;
   if (limit !== undefined) {
-    while (owner.instances > limit && evictOfFunction(state, owner));
+    while (owner.instances > limit && (evictOfFunction(state, owner) || evictReserved(state, owner)));
     for (const version of owner.versions) if (limit === 0) rejectAll(state, version, 'function-limit');
   }
   for (const version of owner.versions) plan(state, version, now);

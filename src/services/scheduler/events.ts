@@ -22,6 +22,17 @@ export type StartFailureCause = 'function' | 'capacity' | 'platform';
 
 export type ReleaseOutcome = 'ok' | 'broken' | 'kill' | 'timeout';
 
+/** What reserved instances of a version are to be. */
+export interface ReservedFloor {
+  readonly count: number;
+  /** False: only reserved instances serve. */
+  readonly onDemand: boolean;
+  /** Reserved instances keep their CPU between calls. */
+  readonly alwaysCpu: boolean;
+  /** Calls go round the reserved instances instead of to the most recently used one. */
+  readonly balanced: boolean;
+}
+
 /** Requests and instances are numbers that the loop hands out or gets with an effect; they are never reused. */
 export type SchedulerEvent =
   /** A call wants a slot. `wait: false`: only if one is free right now, otherwise nothing happens. */
@@ -51,6 +62,8 @@ export type SchedulerEvent =
       readonly limit: number | undefined;
     }
   | { readonly type: 'account-limit'; readonly account: string; readonly limit: number }
+  /** So many instances of the version are to be kept ready from now on, whatever the load; 0 = none. */
+  | ({ readonly type: 'reserve'; readonly version: VersionShape } & ReservedFloor)
   /** Memory of all nodes together for instances; undefined: not known, never a reason to refuse. */
   | { readonly type: 'memory'; readonly capacityMb: number | undefined }
   /** A call is known to come at this time (a timer of the platform): an instance is to be ready by then. */
@@ -81,5 +94,7 @@ export type SchedulerEffect =
   /** Remove the instance gently: pre-stop hook and all. */
   | { readonly type: 'stop'; readonly instance: number }
   | { readonly type: 'kill'; readonly instance: number; readonly reason: 'timeout' | 'killed' }
+  /** Between its calls the instance stands still (`frozen`) or runs on. Instances are `frozen` until told otherwise. */
+  | { readonly type: 'idle-mode'; readonly instance: number; readonly idle: 'frozen' | 'running' }
   /** The call will not run. `start-failed` is only given while a `start-failed` event is decided: its error is the reason. */
   | { readonly type: 'reject'; readonly request: number; readonly reason: RejectReason };

@@ -4,7 +4,7 @@ import type { Disposable } from '../../core/base/disposable.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { NodePool } from '../../core/ports/node-pool.ts';
 import type { InstanceRecord } from './instance-record.ts';
-import type { SchedulerState } from './state.ts';
+import type { InstanceState, SchedulerState } from './state.ts';
 
 export interface FreezerDeps {
   readonly state: SchedulerState;
@@ -31,11 +31,10 @@ export class Freezer implements Disposable {
   /** After every decision: sees to it that the newest idle instance is looked at in time. */
   look(): void {
     if (this.armed) return;
-    const newest = this.deps.state.idle.first;
-    if (newest === undefined) return;
-    const record = this.deps.record(newest.id);
-    if (record === undefined || record.pause !== 'runs') return;
-    this.arm(newest.idleSince);
+    const { idle, reservedIdle } = this.deps.state;
+    for (const newest of [idle.first, reservedIdle.first]) {
+      if (newest !== undefined && this.deps.record(newest.id)?.pause === 'runs') this.arm(newest.idleSince);
+    }
   }
 
   /** A call goes to this instance, now; the thaw travels beside it. */
@@ -50,13 +49,23 @@ export class Freezer implements Disposable {
     });
   }
 
+  /** Whether the instance may be frozen between calls at all. */
+  setIdleMode(record: InstanceRecord, idle: 'frozen' | 'running'): void {
+    if (idle === 'frozen') {
+      if (record.pause === 'never') record.pause = 'runs';
+      return;
+    }
+    if (record.pause === 'frozen') this.thaw(record);
+    record.pause = 'never';
+  }
+
   dispose(): void {
     this.alarm.dispose();
   }
 
   private arm(idleSince: number): void {
     const { freezeAfterMs } = this.deps.state.settings;
-    if (freezeAfterMs === Number.POSITIVE_INFINITY) return;
+    if (idleSince + freezeAfterMs === Number.POSITIVE_INFINITY) return;
     this.armed = true;
     this.alarm.wakeBy(idleSince + freezeAfterMs);
   }
@@ -65,17 +74,21 @@ export class Freezer implements Disposable {
     this.armed = false;
     const { state, clock } = this.deps;
     const due = clock.monotonic() - state.settings.freezeAfterMs;
-    /** The earliest that is not due yet. */
+    this.arm(Math.min(this.freezeDue(state.idle, due), this.freezeDue(state.reservedIdle, due)));
+  }
+
+  /** Freezes what has been idle since before `due`; answers since when the next one has been idle. */
+  private freezeDue(idle: Iterable<InstanceState>, due: number): number {
     let next = Number.POSITIVE_INFINITY;
     // Newest first: behind a frozen one all have been looked at.
-    for (const instance of state.idle) {
+    for (const instance of idle) {
       const record = this.deps.record(instance.id);
       if (record === undefined || record.pause === 'never') continue;
       if (record.pause === 'frozen') break;
       if (instance.idleSince > due) next = Math.min(next, instance.idleSince);
       else this.freeze(record);
     }
-    if (next !== Number.POSITIVE_INFINITY) this.arm(next);
+    return next;
   }
 
   private freeze(record: InstanceRecord): void {

@@ -8,7 +8,7 @@ import { forgetIfDone, InstanceState, type RequestState, type SchedulerState, ty
 export function addInstance(
   state: SchedulerState,
   version: VersionState,
-  options: { id: number; phase: 'starting' | 'ready'; now: number; cause: number },
+  options: { id: number; phase: 'starting' | 'ready'; now: number; cause: number; reserved?: boolean },
 ): InstanceState {
   const instance = new InstanceState(options.id, version, options.phase, options.now, options.cause);
   state.instances.set(instance.id, instance);
@@ -16,6 +16,10 @@ export function addInstance(
   state.memoryUsedMb += version.shape.memoryMb;
   version.function.instances++;
   if (version.function.limit === undefined) version.function.account.shared++;
+  if (options.reserved === true) {
+    instance.reserved = true;
+    version.reserved++;
+  }
   if (options.phase === 'starting') {
     version.starting++;
     state.starting++;
@@ -44,7 +48,7 @@ export function makeReady(state: SchedulerState, instance: InstanceState, now: n
 /** Offers the free slots of a ready instance, in front of all others. */
 export function offer(state: SchedulerState, instance: InstanceState, now: number): void {
   const version = instance.version;
-  version.free.pushFront(instance.inFree);
+  (instance.reserved ? version.freeReserved : version.free).pushFront(instance.inFree);
   if (instance.inFlight === 0 && instance.inIdle.list === undefined) enterIdle(state, instance, now);
 }
 
@@ -79,6 +83,7 @@ export function grant(
 function enterIdle(state: SchedulerState, instance: InstanceState, now: number): void {
   const owner = instance.version.function;
   instance.idleSince = now;
+  if (instance.reserved) return state.reservedIdle.pushFront(instance.inIdle);
   instance.agedFrom = state.evictionClock;
   owner.idle++;
   instance.version.idle++;
@@ -95,6 +100,7 @@ function enterIdle(state: SchedulerState, instance: InstanceState, now: number):
 }
 
 function leaveIdle(state: SchedulerState, instance: InstanceState): void {
+  if (instance.inIdle.list === state.reservedIdle) return instance.inIdle.unlink();
   instance.version.function.idle--;
   instance.version.idle--;
   state.memoryIdleMb -= instance.version.shape.memoryMb;
@@ -111,6 +117,7 @@ export function drain(state: SchedulerState, instance: InstanceState): void {
   version.ready--;
   instance.inFree.unlink();
   if (instance.inIdle.list !== undefined) leaveIdle(state, instance);
+  unreserve(instance);
   instance.phase = 'draining';
 }
 
@@ -131,6 +138,7 @@ export function remove(state: SchedulerState, instance: InstanceState): void {
   if (instance.phase === 'starting') {
     version.starting--;
     state.starting--;
+    unreserve(instance);
     uncount(state, instance);
   } else if (instance.phase === 'stopping') {
     state.memoryStoppingMb -= version.shape.memoryMb;
@@ -145,6 +153,26 @@ export function remove(state: SchedulerState, instance: InstanceState): void {
   state.instances.delete(instance.id);
   if (version.instances.size === 0) version.callsSinceNone = 0;
   forgetIfDone(state, version);
+}
+
+/** A running instance is one of the version's reserved ones from now on. */
+export function keepReserved(state: SchedulerState, instance: InstanceState): void {
+  const { version } = instance;
+  const wasIdle = instance.inIdle.list !== undefined;
+  if (wasIdle) leaveIdle(state, instance);
+  state.idleTimers.clear(instance.idleTimer);
+  instance.reserved = true;
+  instance.unwanted = false;
+  version.reserved++;
+  if (wasIdle) state.reservedIdle.pushFront(instance.inIdle);
+  if (instance.inFree.list !== undefined) version.freeReserved.pushFront(instance.inFree);
+}
+
+/** The instance counts no longer for the floor. */
+export function unreserve(instance: InstanceState): void {
+  if (!instance.reserved) return;
+  instance.reserved = false;
+  instance.version.reserved--;
 }
 
 function uncount(state: SchedulerState, instance: InstanceState): void {

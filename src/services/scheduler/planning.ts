@@ -1,9 +1,10 @@
 import { backoffDelay } from '../../core/base/backoff.ts';
-import { tryStart } from './capacity.ts';
+import { servesOnDemand, tryStart } from './capacity.ts';
 import { planInterval, startsWanted } from './demand.ts';
 import { greedyDualVictim } from './keep-alive-eviction.ts';
 import type { RejectReason, StartFailureCause } from './events.ts';
 import { end, grant, offer } from './lifecycle.ts';
+import { fillFloor } from './reserved-floor.ts';
 import {
   forgetIfDone,
   type InstanceState,
@@ -43,12 +44,14 @@ function overLimit(version: VersionState): boolean {
 
 /** Starts what the waiting calls of a version need, as far as there is room, and comes back to it later. */
 export function plan(state: SchedulerState, version: VersionState, now: number): void {
+  if (version.reserved < version.floor.count) fillFloor(state, version, now);
   if (version.waiting.size === 0) return;
   state.planTimers.set(version.planTimer, now + planInterval(state, version));
   if (now < version.notBefore) {
     state.planTimers.set(version.planTimer, version.notBefore);
     return;
   }
+  if (!servesOnDemand(version)) return;
   let wanted = startsWanted(state, version, now);
   if (wanted <= 0 || version.blocked.list === state.blocked) return;
   version.blocked.unlink();

@@ -24,6 +24,7 @@ import { InstanceLease, type LeaseOwner, WARM_TIMINGS } from './lease.ts';
 import { OverloadGate } from './overload-gate.ts';
 import { type Placed, PlacementLedger } from './placement-ledger.ts';
 import { causeOf, refusalError } from './refusals.ts';
+import { ReservedCapacity } from './reserved-capacity.ts';
 import type { SchedulerSettings } from './settings.ts';
 import { createSchedulerState, type SchedulerState } from './state.ts';
 import { WaitingCall } from './waiting-calls.ts';
@@ -48,6 +49,7 @@ export interface SchedulingDeps {
  * Decides nothing itself. Instances outlive it: `close` only lets go of them, the next server adopts them.
  */
 class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
+  readonly reserved: ReservedCapacity;
   private readonly deps: SchedulingDeps;
   private readonly state: SchedulerState;
   private readonly known: KnownVersions;
@@ -76,6 +78,12 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     this.state = createSchedulerState({ epoch: deps.epoch, now: deps.clock.monotonic(), settings: deps.limits });
     this.known = new KnownVersions(deps.catalog, (event) => this.send(event));
     this.overload = this.lifetime.add(new OverloadGate(deps.clock, deps.random));
+    this.reserved = new ReservedCapacity({
+      state: this.state,
+      idOf: (instance) => this.records.get(instance)?.instanceId,
+      learn: (spec) => this.known.learn(spec),
+      send: (event) => this.send(event),
+    });
     this.alarm = this.lifetime.add(new Alarm(deps.clock, () => this.send({ type: 'tick' })));
     const { pool, clock, logger } = deps;
     const record = (instance: number): InstanceRecord | undefined => this.records.get(instance);
@@ -206,6 +214,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
           versionId: record.spec.versionId,
           state: phase === 'starting' || phase === 'ready' ? phase : 'draining',
           inFlight,
+          reserved: instance.reserved,
           createdAt: record.createdAt,
           memoryMb: record.memoryPeakBytes / 1_048_576,
         });
@@ -255,6 +264,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
       this.alarm.wakeBy(Math.min(soonest, this.deps.clock.monotonic() + LONGEST_SLEEP_MS));
     }
     this.freezer.look();
+    if (event.type === 'reserve' && !this.state.versions.has(event.version.key)) this.known.forget(event.version.key);
     if (event.type === 'retire' && !this.state.versions.has(event.version)) this.known.forget(event.version);
     if (this.stage === 'draining' && this.state.requests.size === 0) this.onDrained?.();
   }
@@ -284,6 +294,11 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
         return this.reject(effect.request, effect.reason);
       case 'start':
         return this.background('start an instance', this.startInstance(effect.instance, effect.version, effect.cause));
+      case 'idle-mode': {
+        const record = this.records.get(effect.instance);
+        if (record !== undefined) this.freezer.setIdleMode(record, effect.idle);
+        return;
+      }
       case 'stop':
       case 'kill': {
         const record = this.records.get(effect.instance);
@@ -382,6 +397,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
       from: record.started.timings.from,
       startMs: clock.monotonic() - begin,
     });
+    this.reserved.started(spec.key);
     this.send({ type: 'started', instance: number });
   }
 
@@ -422,6 +438,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     if (failure.failure.kind === 'platform') {
       logger.log('error', 'an instance could not be started', { instance: record.instanceId, error: String(error) });
     }
+    this.reserved.startFailed(record.spec.key, failure);
     this.startError = failure;
     this.send({ type: 'start-failed', instance: record.number, cause: causeOf(failure.failure.kind) });
     this.startError = undefined;
@@ -519,8 +536,12 @@ function endedEarly(exit: InstanceExit | undefined, startLog: string): StartFail
 }
 
 /** Scheduling over a pool of nodes. Call `start` once before use, `drain` and `close` at the end. */
-export function createScheduling(
-  deps: SchedulingDeps,
-): Scheduling & CallForecast & { start(): Promise<void>; drain(): Promise<void>; close(): Promise<void> } {
+export function createScheduling(deps: SchedulingDeps): Scheduling &
+  CallForecast & {
+    readonly reserved: ReservedCapacity;
+    start(): Promise<void>;
+    drain(): Promise<void>;
+    close(): Promise<void>;
+  } {
   return new SchedulingLoop(deps);
 }

@@ -1,9 +1,11 @@
 import { Deadline, DeadlineWheel } from '../../core/base/deadline-wheel.ts';
 import { LinkedList, ListNode } from '../../core/base/linked-list.ts';
 import { FairQueue } from './fairness.ts';
-import type { SchedulerEffect, VersionShape } from './events.ts';
+import type { ReservedFloor, SchedulerEffect, VersionShape } from './events.ts';
 import { GapPrior, type KeepAliveMemory } from './keep-alive.ts';
 import { DEFAULT_SETTINGS, type SchedulerSettings } from './settings.ts';
+
+export const NO_FLOOR: ReservedFloor = { count: 0, onDemand: true, alwaysCpu: false, balanced: false };
 
 /** A call that waits for a slot or holds one. */
 export class RequestState {
@@ -43,6 +45,12 @@ export class InstanceState {
   readonly orderedAt: number;
   /** The call the start is made for; 0 = none. */
   readonly cause: number;
+  /** One of the version's reserved instances: never idle in the eyes of whoever looks for room. */
+  reserved = false;
+  /** What the loop was told to do with it between calls. */
+  idleMode: 'frozen' | 'running' = 'frozen';
+  /** It was to be reserved, and no longer is, before it was ready: ends then, unless a call waits. */
+  unwanted = false;
   /** How to end once the last call is done; undefined = gently. */
   killReason: 'timeout' | 'killed' | undefined = undefined;
   readonly inVersion: ListNode<InstanceState>;
@@ -72,12 +80,22 @@ export class VersionState {
   readonly instances = new LinkedList<InstanceState>();
   /** Ready instances with a free slot, most recently used first. */
   readonly free = new LinkedList<InstanceState>();
+  /** The same of reserved instances: calls go here first. */
+  readonly freeReserved = new LinkedList<InstanceState>();
   readonly waiting = new LinkedList<RequestState>();
   starting = 0;
   ready = 0;
   idle = 0;
   freeSlots = 0;
   retired = false;
+  /** Instances to be kept ready whatever the load, and what they are like. */
+  floor: ReservedFloor = NO_FLOOR;
+  /** Instances kept for the floor: starting or ready. */
+  reserved = 0;
+  /** Why there are fewer than the floor asks for, as far as it is for want of room. */
+  shortOf: 'function' | 'account' | 'memory' | 'later' | undefined = undefined;
+  /** Replaced, but its floor still stands: retires with it. */
+  retireWithFloor = false;
   /** Smoothed execution time, ms; 0 = never measured. */
   execMs = 0;
   /** Smoothed start time, ms; 0 = never measured. */
@@ -165,6 +183,8 @@ export interface SchedulerState {
   readonly instances: Map<number, InstanceState>;
   /** All idle instances, least recently used last. */
   readonly idle: LinkedList<InstanceState>;
+  /** Reserved instances without a call, least recently used last. */
+  readonly reservedIdle: LinkedList<InstanceState>;
   /** Versions that wait for room on the nodes or for their turn to start. */
   readonly blocked: FairQueue;
   /** Idle instances' ends; coarse. */
@@ -204,6 +224,7 @@ export function createSchedulerState(options: {
     requests: new Map(),
     instances: new Map(),
     idle: new LinkedList(),
+    reservedIdle: new LinkedList(),
     blocked: new FairQueue(),
     idleTimers: new DeadlineWheel({ granularityMs: 200, buckets: 2_048, now: options.now }),
     planTimers: new DeadlineWheel({ granularityMs: 5, buckets: 2_048, now: options.now }),

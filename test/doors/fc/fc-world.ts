@@ -2,6 +2,7 @@ import FcModule, * as FcModels from '@alicloud/fc20230330';
 import type { FunctionView, LayerView } from '../../../src/core/ports/control.ts';
 import type { Control } from '../../../src/core/ports/control.ts';
 import type { Dispatch } from '../../../src/core/ports/dispatch.ts';
+import type { ReservedInstances } from '../../../src/core/ports/reserved-instances.ts';
 import type { FactLog } from '../../../src/core/ports/fact-log.ts';
 import type { Scheduling } from '../../../src/core/ports/scheduling.ts';
 import type { Sessions } from '../../../src/core/ports/sessions.ts';
@@ -20,6 +21,7 @@ export interface Fakes {
   readonly control?: Partial<Control>;
   readonly dispatch?: Partial<Dispatch>;
   readonly scheduling?: Partial<Scheduling>;
+  readonly reserved?: Partial<ReservedInstances>;
   readonly sessions?: Partial<Sessions>;
   readonly blobs?: Partial<BlobStore>;
   readonly facts?: Partial<FactLog>;
@@ -31,6 +33,7 @@ export async function fcWorld(fakes: Fakes, now?: () => number): Promise<FcWorld
     control: partial<Control>('control', fakes.control ?? {}),
     dispatch: partial<Dispatch>('dispatch', fakes.dispatch ?? {}),
     scheduling: partial<Scheduling>('scheduling', fakes.scheduling ?? {}),
+    reserved: partial<ReservedInstances>('reserved', fakes.reserved ?? {}),
     sessions: partial<Sessions>('sessions', fakes.sessions ?? {}),
     facts: partial<FactLog>('facts', fakes.facts ?? {}),
     blobs: partial<BlobStore>('blobs', fakes.blobs ?? {}),

@@ -54,6 +54,11 @@ before(async () => {
       },
       listLayerVersions: async () => ({ items: [layerOf(2), layerOf(1)] }),
       createTrigger: async () => TRIGGER,
+      getProvisionConfig: async (_account, name) => {
+        if (name !== 'f') throw new TidemillError('FunctionNotFound', `function '${name}' does not exist`);
+        return undefined;
+      },
+      getScalingConfig: async () => undefined,
       getConcurrencyConfig: async () => {
         throw new TidemillError('OnDemandConfigNotFound', 'no config');
       },
@@ -217,10 +222,7 @@ test('operations that are not there yet are refused by their own name', async ()
         new FcModels.CreateCustomDomainRequest({ body: new FcModels.CreateCustomDomainInput({ domainName: 'a.b' }) }),
       ),
     ],
-    [
-      'PauseSession',
-      world.client.pauseSession('f', 's', new FcModels.PauseSessionRequest({})),
-    ],
+    ['PauseSession', world.client.pauseSession('f', 's', new FcModels.PauseSessionRequest({}))],
     [
       'ChangeResourceGroup',
       world.client.changeResourceGroup(

@@ -16,6 +16,7 @@ before(async () => {
     }),
     dispatch: partial('dispatch', {}),
     scheduling: partial('scheduling', {}),
+    reserved: partial('reserved', {}),
     sessions: partial('sessions', {}),
     facts: partial('facts', {}),
     blobs: partial('blobs', {}),

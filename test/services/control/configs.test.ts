@@ -113,12 +113,3 @@ describe('concurrency configs', () => {
     });
   }
 });
-
-describe('reserved instances', () => {
-  it('are refused by the name of the operation', async () => {
-    const { control } = await start();
-    await refused(control.putProvisionConfig(ACCOUNT, 'f', 'prod', {}), 'NotSupported', /PutProvisionConfig/);
-    await refused(control.putScalingConfig(ACCOUNT, 'f', 'prod', {}), 'NotSupported', /PutScalingConfig/);
-    await refused(control.putProvisionConfig(ACCOUNT, 'g', 'prod', {}), 'FunctionNotFound', /'g'/);
-  });
-});

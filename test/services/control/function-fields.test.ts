@@ -86,7 +86,7 @@ const wrong: readonly Row[] = [
   ['sessionAffinityConfig', '{"a":1}', 'InvalidArgument', /sessionAffinityConfig needs a sessionAffinity/],
   ['instanceIsolationMode', 'SESSION_EXCLUSIVE', 'InvalidArgument', /'SESSION_EXCLUSIVE' needs a sessionAffinity/],
   ['instanceIsolationMode', 'OTHER', 'InvalidArgument', /^instanceIsolationMode must be one of/],
-  ['disableOndemand', true, 'NotSupported', /'disableOndemand'/],
+  ['disableOndemand', 'yes', 'InvalidArgument', /^disableOndemand must be true or false/],
   ['enableLongLiving', true, 'NotSupported', /'enableLongLiving'/],
   ['idleTimeout', 4_000, 'InvalidArgument', /^idleTimeout must be an integer from 1 to 3600/],
   ['idleTimeout', -2, 'InvalidArgument', /^idleTimeout/],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { decide } from '../../../src/services/scheduler/core.ts';
-import type { ReleaseOutcome, StartFailureCause } from '../../../src/services/scheduler/events.ts';
+import type { ReleaseOutcome, StartFailureCause, VersionShape } from '../../../src/services/scheduler/events.ts';
 import { type Call, shapeOf, Simulator } from './simulator.ts';
 
 const SHAPES = [
@@ -34,6 +34,10 @@ const action = fc.oneof(
   { weight: 1, arbitrary: fc.record({ type: fc.constant('expect' as const), shape, after: fc.nat(100_000) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('limit' as const), shape, limit: fc.nat(4) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('unlimit' as const), shape }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ type: fc.constant('reserve' as const), shape, count: fc.nat(4), onDemand: fc.boolean() }),
+  },
   {
     weight: 1,
     arbitrary: fc.record({ type: fc.constant('memory' as const), mb: fc.integer({ min: 128, max: 2_048 }) }),
@@ -131,10 +135,23 @@ function perform(simulator: Simulator, step: Step): void {
       simulator.send({ type: 'function-limit', functionKey, account, limit });
       break;
     }
+    case 'reserve':
+      reserve(simulator, act.shape, act.count, act.onDemand);
+      break;
     case 'memory':
       simulator.send({ type: 'memory', capacityMb: act.mb });
       break;
   }
+}
+
+function reserve(simulator: Simulator, version: VersionShape, count: number, onDemand: boolean): void {
+  simulator.send({ type: 'reserve', version, count, onDemand, alwaysCpu: false, balanced: false });
+}
+
+/** Runs until nothing is left to happen; reserved instances would go on for ever. */
+function finish(simulator: Simulator): void {
+  for (const each of SHAPES) reserve(simulator, each, 0, true);
+  simulator.run();
 }
 
 function assertConverged(simulator: Simulator): void {
@@ -161,7 +178,7 @@ test('every call ends exactly once and instances return to zero, whatever happen
         simulator.run(simulator.now + step.after);
         perform(simulator, step);
       }
-      simulator.run();
+      finish(simulator);
       assertConverged(simulator);
     }),
     { numRuns: 600 },
@@ -177,9 +194,10 @@ test('limits of function, account and memory are never exceeded', () => {
       simulator.send({ type: 'memory', capacityMb: memory });
       for (const step of list) {
         simulator.run(simulator.now + step.after);
-        if (['call', 'cancel', 'crash', 'retire', 'stale'].includes(step.action.type)) perform(simulator, step);
+        if (['call', 'cancel', 'crash', 'reserve', 'retire', 'stale'].includes(step.action.type))
+          perform(simulator, step);
       }
-      simulator.run();
+      finish(simulator);
       assertConverged(simulator);
     }),
     { numRuns: 400 },
@@ -196,7 +214,7 @@ test('the same events give the same effects', () => {
           simulator.run(simulator.now + step.after);
           perform(simulator, step);
         }
-        simulator.run();
+        finish(simulator);
         return [...simulator.calls.values()].map((call) => [call.end, call.instance, call.grantedAt, call.endedAt]);
       });
       assert.deepEqual(traces[0], traces[1]);

@@ -266,8 +266,8 @@ export class FakePool implements NodePool {
   output(instanceId: string, text: string): void {
     this.outputs.emit({ instanceId, text, at: this.clock.now() });
   }
-  use(instanceId: string, memoryPeakBytes: number): void {
-    this.usages.emit({ instanceId, memoryPeakBytes, memoryBytes: memoryPeakBytes, cpuMicros: 0 });
+  use(instanceId: string, memoryPeakBytes: number, cpuMicros = 0): void {
+    this.usages.emit({ instanceId, memoryPeakBytes, memoryBytes: memoryPeakBytes, cpuMicros });
   }
   nodeUp(node: NodeInfo): void {
     this.nodeUps.emit(node);
