@@ -129,7 +129,10 @@ export function checkConfig(config: FunctionConfig, runtimes: readonly Available
     );
   }
   if (config.sessionAffinity !== undefined && !custom) {
-    throw invalid('sessionAffinity', `needs a custom runtime, not '${config.runtime}': its instances take 200 calls at once`);
+    throw invalid(
+      'sessionAffinity',
+      `needs a custom runtime, not '${config.runtime}': its instances take 200 calls at once`,
+    );
   }
   if (config.instanceIsolationMode === 'SESSION_EXCLUSIVE' && config.sessionAffinity === undefined) {
     throw invalid('instanceIsolationMode', "'SESSION_EXCLUSIVE' needs a sessionAffinity");
