@@ -3,7 +3,7 @@ import type { InvocationTimings } from '../../core/domain/invocation.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import { LogTail } from '../../core/domain/log-tail.ts';
 import { ThrottledError } from '../../core/domain/overload.ts';
-import { isCustomRuntime } from '../../core/domain/version-spec.ts';
+import { isCustomRuntime, type VersionSpec } from '../../core/domain/version-spec.ts';
 import type { InvokeAnswer, InvokeCommand, Target } from '../../core/ports/dispatch.ts';
 import { InstanceStartError, type StartFailure } from '../../core/ports/node-pool.ts';
 import type { Lease, Scheduling } from '../../core/ports/scheduling.ts';
@@ -50,6 +50,7 @@ export class Invoker {
     try {
       const lease = await this.scheduling.acquire(target.spec, requestId, new AbortController().signal);
       const { instanceId, startLog } = lease;
+      this.recordOutput(target.spec, requestId, startLog);
       lease.release('ok');
       return { instanceId, startLog };
     } catch (error) {
@@ -106,7 +107,7 @@ export class Invoker {
     this.deps.callEnded();
     let error = errorOf(command, cause);
     if (cause instanceof InstanceStartError) {
-      this.recordOutput(command, cause.failure.startLog);
+      this.recordOutput(command.target.spec, command.requestId, cause.failure.startLog);
       const outcome = startOutcome(cause.failure, command.target.spec);
       if (outcome.kind === 'answer') {
         const { errorType, payload, message } = outcome;
@@ -129,15 +130,14 @@ export class Invoker {
     throw error;
   }
 
-  private recordOutput(command: InvokeCommand, startLog: string): void {
-    const { spec } = command.target;
+  private recordOutput(spec: VersionSpec, requestId: string, startLog: string): void {
     if (startLog === '') return;
     this.deps.facts.append({
       type: 'output-written',
       at: this.deps.clock.now(),
       account: spec.account,
       functionName: spec.functionName,
-      requestId: command.requestId,
+      requestId,
       instanceId: '',
       versionId: spec.versionId,
       text: startLog.replace(/\r?\n$/, ''),

@@ -11,7 +11,7 @@ export class InstanceOutputBuffer {
   private readonly lines = new OutputLines();
   private starting = true;
   private listener: ((text: string) => void) | undefined;
-  /** Lines written before somebody listened: a runtime in the pool has no function yet. */
+  /** Lines that nobody listened to and the start log does not tell. */
   private early: string[] = [];
 
   push(chunk: Uint8Array): void {
@@ -20,7 +20,7 @@ export class InstanceOutputBuffer {
     this.emit(this.lines.push(chunk));
   }
 
-  /** From now on lines go to `listener`, those from before first. */
+  /** From now on lines go to `listener`; of those from before first what the start log does not tell. */
   listen(listener: (text: string) => void): void {
     this.listener = listener;
     for (const text of this.early) listener(text);
@@ -29,6 +29,8 @@ export class InstanceOutputBuffer {
 
   /** The start is over: what comes now is no longer part of the start log. */
   started(): string {
+    // A line that has begun is in the start log: only what is still to come of it is handed on.
+    if (this.starting && !this.head.full) this.lines.end();
     this.starting = false;
     return this.head.text();
   }
@@ -50,6 +52,6 @@ export class InstanceOutputBuffer {
   private emit(text: string | undefined): void {
     if (text === undefined) return;
     if (this.listener !== undefined) this.listener(text);
-    else if (this.early.length < 100) this.early.push(text);
+    else if ((!this.starting || this.head.full) && this.early.length < 100) this.early.push(text);
   }
 }

@@ -37,6 +37,11 @@ export class OutputHead {
     this.left = limit;
   }
 
+  /** From now on something written is missing in the text. */
+  get full(): boolean {
+    return this.left <= 0;
+  }
+
   push(chunk: Uint8Array): void {
     if (this.left <= 0) return;
     const kept = Uint8Array.from(chunk.subarray(0, this.left));

@@ -343,6 +343,8 @@ test('warm starts an instance without a call, and tells why it cannot', async ()
   const warmed = world.dispatch.warm(target);
   await world.clock.advance(200);
   assert.match((await warmed).startLog, /inited/);
+  const told = world.facts.of('output-written').map((written) => written.text);
+  assert.deepEqual(told, ['FunctionCompute nodejs20 runtime inited.']);
   assert.equal([...world.links.values()][0]?.calls.length, 0);
   world.catalog.put('g');
   world.pool.fail = () => new InstanceStartError({ kind: 'load', message: 'bad code', startLog: '' });

@@ -68,15 +68,26 @@ test('the tail is the newest bytes, the head the oldest, both cut at characters'
   );
 });
 
-test('what was written before somebody listened comes first, and the start log ends with the start', () => {
+test('what the start log tells is not told again by lines, and it ends with the start', () => {
   const output = new InstanceOutputBuffer();
-  output.push(Buffer.from('one\ntwo\n'));
-  assert.equal(output.started(), 'one\ntwo\n');
+  output.push(Buffer.from('one\ntwo\nthr'));
+  assert.equal(output.started(), 'one\ntwo\nthr');
+  output.push(Buffer.from('ee\n'));
   const seen: string[] = [];
   output.listen((line) => seen.push(line));
-  output.push(Buffer.from('three\nfour'));
+  output.push(Buffer.from('four\nfive'));
   output.end();
-  assert.deepEqual(seen, ['one\ntwo', 'three', 'four']);
-  assert.equal(output.startLog(), 'one\ntwo\n');
-  assert.equal(output.lastOutput(), 'one\ntwo\nthree\nfour');
+  assert.deepEqual(seen, ['ee', 'four', 'five']);
+  assert.equal(output.startLog(), 'one\ntwo\nthr');
+  assert.equal(output.lastOutput(), 'one\ntwo\nthree\nfour\nfive');
+});
+
+test('what a start writes beyond the start log comes as lines', () => {
+  const output = new InstanceOutputBuffer();
+  output.push(Buffer.from(`${'x'.repeat(64 * 1024)}\n`));
+  output.push(Buffer.from('beyond\n'));
+  output.started();
+  const seen: string[] = [];
+  output.listen((line) => seen.push(line));
+  assert.equal(seen.at(-1), 'beyond');
 });
