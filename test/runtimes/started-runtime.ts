@@ -5,23 +5,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import koffi from 'koffi';
+import { systemClock } from '../../src/adapters/clock-system/index.ts';
 import { createFramesControlDialer, createFramesInstanceDialer } from '../../src/adapters/link-frames/index.ts';
-import type { Clock } from '../../src/core/base/clock.ts';
 import type { InstanceAnswer, InstanceCall, InstanceLink } from '../../src/core/ports/instance-link.ts';
 import type { RuntimeControl } from '../../src/core/ports/runtime-control.ts';
 import type { Load, Loaded } from '../../src/core/protocol/runtime-frames.ts';
 import { versionSpec } from './version-spec.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
-
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  after(delayMs, action) {
-    const timer = setTimeout(action, delayMs).unref();
-    return { dispose: () => clearTimeout(timer) };
-  },
-};
 
 export const credentials = { accessKeyId: 'ak', accessKeySecret: 'sk', securityToken: 'st', expiresAt: 0 };
 

@@ -4,20 +4,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { systemClock } from '../../../src/adapters/clock-system/index.ts';
 import { createFramesControlDialer, createFramesInstanceDialer } from '../../../src/adapters/link-frames/index.ts';
 import { LinkBrokenError, StaleEpochError } from '../../../src/core/ports/instance-link.ts';
 import { instanceLinkSuite } from '../../../src/core/ports/instance-link.suite.ts';
 import { runtimeControlSuite } from '../../../src/core/ports/runtime-control.suite.ts';
 import { encodeFrame, encodeJsonFrame, FrameDecoder } from '../../../src/core/protocol/frame-codec.ts';
 import { FRAME } from '../../../src/core/protocol/runtime-frames.ts';
-import {
-  eventCall,
-  loadedRuntime,
-  NODE_COMMANDS,
-  StartedRuntime,
-  systemClock,
-  textOf,
-} from '../../runtimes/started-runtime.ts';
+import { eventCall, loadedRuntime, NODE_COMMANDS, StartedRuntime, textOf } from '../../runtimes/started-runtime.ts';
 import { versionSpec } from '../../runtimes/version-spec.ts';
 
 const EXERCISE = `

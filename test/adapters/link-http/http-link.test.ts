@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { describe, it } from 'node:test';
+import { systemClock } from '../../../src/adapters/clock-system/index.ts';
 import { createHttpControlDialer, createHttpInstanceDialer } from '../../../src/adapters/link-http/index.ts';
 import type { FunctionConfig } from '../../../src/core/domain/function.ts';
 import type { HttpCall } from '../../../src/core/domain/invocation.ts';
@@ -13,7 +14,7 @@ import { instanceLinkSuite } from '../../../src/core/ports/instance-link.suite.t
 import { runtimeControlSuite } from '../../../src/core/ports/runtime-control.suite.ts';
 import { RuntimeTimeoutError } from '../../../src/core/ports/runtime-control.ts';
 import type { Load } from '../../../src/core/protocol/runtime-frames.ts';
-import { credentials, eventCall, systemClock, textOf } from '../../runtimes/started-runtime.ts';
+import { credentials, eventCall, textOf } from '../../runtimes/started-runtime.ts';
 import { versionSpec } from '../../runtimes/version-spec.ts';
 
 const EXERCISE = `

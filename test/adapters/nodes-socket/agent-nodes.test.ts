@@ -13,7 +13,7 @@ import type { NodeService } from '../../../src/services/node/node-service.ts';
 import { type FakeNode, makeNode } from '../../services/node/fake-node.ts';
 import { harnessOver, sandboxOf } from '../../services/node/fake-pool-harness.ts';
 import { countingRandom, orderOf, settle } from '../../services/node/fakes.ts';
-import { waitingClock } from '../sandbox-oci/oci-world.ts';
+import { waitingClock } from '../waiting-clock.ts';
 
 function socketPath(): { path: string; remove: () => void } {
   const folder = mkdtempSync(join(tmpdir(), 'ns-'));

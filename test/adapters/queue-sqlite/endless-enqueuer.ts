@@ -1,5 +1,5 @@
 import { openEventQueue } from '../../../src/adapters/queue-sqlite/index.ts';
-import { systemClock } from './system-clock.ts';
+import { systemClock } from '../../../src/adapters/clock-system/index.ts';
 
 const queue = await openEventQueue({ path: process.argv[2] ?? '', clock: systemClock, rememberMs: 1000 });
 let next = 0;

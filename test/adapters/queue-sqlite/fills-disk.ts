@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { openEventQueue } from '../../../src/adapters/queue-sqlite/index.ts';
-import { systemClock } from './system-clock.ts';
+import { systemClock } from '../../../src/adapters/clock-system/index.ts';
 
 const path = join(process.argv[2] ?? '', 'queue.db');
 const queue = await openEventQueue({ path, clock: systemClock, rememberMs: 1000 });

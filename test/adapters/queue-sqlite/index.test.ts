@@ -7,7 +7,7 @@ import { eventQueueSuite } from '../../../src/core/ports/event-queue.suite.ts';
 import { noSmallDisk, onSmallDisk } from '../full-disk.ts';
 import { killAfterLines } from '../killed-child.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { systemClock } from './system-clock.ts';
+import { systemClock } from '../../../src/adapters/clock-system/index.ts';
 
 eventQueueSuite('queue-sqlite', async (test) => {
   const path = join(await temporaryFolder(test), 'queue.db');

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { openEventQueue } from '../../../src/adapters/queue-sqlite/index.ts';
 import type { EventQueue, LeasedEvent } from '../../../src/core/ports/event-queue.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { systemClock } from './system-clock.ts';
+import { systemClock } from '../../../src/adapters/clock-system/index.ts';
 
 interface ModelEvent {
   readonly key: string;

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { type CgroupLayout, detectCgroups } from '../../../src/adapters/sandbox-oci/cgroup-layout.ts';
 import { Cgroups, numberIn } from '../../../src/adapters/sandbox-oci/cgroups.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { waitingClock } from './oci-world.ts';
+import { waitingClock } from '../waiting-clock.ts';
 
 const V1 = ['memory', 'cpu,cpuacct', 'pids', 'freezer'].map(
   (names, index) => `4${index} 31 0:3${index} / /sys/fs/cgroup/${names} rw - cgroup cgroup rw,${names}`,

@@ -6,23 +6,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { createOciRuntime, installationTag, type OciRuntime } from '../../../src/adapters/sandbox-oci/runtime.ts';
 import { reportTiers } from '../../../src/adapters/sandbox-oci/tiers.ts';
-import type { Clock } from '../../../src/core/base/clock.ts';
 import { silentLogger } from '../../../src/core/base/log.ts';
 import type { SandboxWorld } from '../../../src/core/ports/sandbox.suite.ts';
 import type { SandboxSpec } from '../../../src/core/ports/sandbox.ts';
 import { findLeaks } from '../../../tools/leakcheck.ts';
+import { waitingClock } from '../waiting-clock.ts';
 
 export const ID_BASE = 1_000_000_000;
-
-/** Real time; unlike an agent, a test has nothing else that keeps its process alive while it waits. */
-export const waitingClock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  after(delayMs, action) {
-    const timer = setTimeout(action, delayMs);
-    return { dispose: () => clearTimeout(timer) };
-  },
-};
 
 /** Why this host cannot run containers; undefined when it can. */
 export async function whyNoContainers(): Promise<string | undefined> {

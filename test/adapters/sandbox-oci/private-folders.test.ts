@@ -7,7 +7,8 @@ import { createOciRuntime, installationTag } from '../../../src/adapters/sandbox
 import { silentLogger } from '../../../src/core/base/log.ts';
 import { runToEnd, scripted } from '../../../src/core/ports/sandbox.suite.ts';
 import { findLeaks } from '../../../tools/leakcheck.ts';
-import { ID_BASE, waitingClock, whyNoContainers } from './oci-world.ts';
+import { ID_BASE, whyNoContainers } from './oci-world.ts';
+import { waitingClock } from '../waiting-clock.ts';
 
 const skip = (await whyNoContainers()) ?? false;
 

@@ -9,7 +9,8 @@ import { RootSkeletons } from '../../../src/adapters/sandbox-oci/root-skeleton.t
 import { seccompProfile } from '../../../src/adapters/sandbox-oci/seccomp-profile.ts';
 import { reportTiers } from '../../../src/adapters/sandbox-oci/tiers.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { ID_BASE, waitingClock, whyNoContainers } from './oci-world.ts';
+import { ID_BASE, whyNoContainers } from './oci-world.ts';
+import { waitingClock } from '../waiting-clock.ts';
 
 const skip = (await whyNoContainers()) ?? false;
 

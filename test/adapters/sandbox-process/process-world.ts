@@ -5,19 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { createProcessRuntime, type ProcessRuntime } from '../../../src/adapters/sandbox-process/runtime.ts';
-import type { Clock } from '../../../src/core/base/clock.ts';
 import { silentLogger } from '../../../src/core/base/log.ts';
 import type { SandboxWorld } from '../../../src/core/ports/sandbox.suite.ts';
 import { findLeaks } from '../../../tools/leakcheck.ts';
-
-const waitingClock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  after(delayMs, action) {
-    const timer = setTimeout(action, delayMs);
-    return { dispose: () => clearTimeout(timer) };
-  },
-};
+import { waitingClock } from '../waiting-clock.ts';
 
 export function openRuntime(runDir: string): ProcessRuntime {
   return createProcessRuntime({ runDir, logger: silentLogger, clock: waitingClock });

@@ -16,7 +16,7 @@ import type { InstanceLink } from '../../../src/core/ports/instance-link.ts';
 import type { StartedInstance, StartOrder } from '../../../src/core/ports/node-pool.ts';
 import { findLeaks } from '../../../tools/leakcheck.ts';
 import { packageOf } from '../../adapters/code-fs/memory-blobs.ts';
-import { waitingClock } from '../../adapters/sandbox-oci/oci-world.ts';
+import { waitingClock } from '../../adapters/waiting-clock.ts';
 import { DEFAULT_CONFIG } from '../../services/node/fakes.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { systemClock, systemRandom } from '../../../src/adapters/clock-system/index.ts';
 import { openObjectStore } from '../../../src/adapters/objects-fs/store.ts';
 import { silentLogger } from '../../../src/core/base/log.ts';
 import type { Identity, KnownKey } from '../../../src/core/ports/identity.ts';
@@ -40,21 +40,12 @@ const identity: Identity = {
   },
 };
 
-const clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  after(delayMs: number, action: () => void) {
-    const timer = setTimeout(action, delayMs).unref();
-    return { dispose: () => clearTimeout(timer) };
-  },
-};
-const random = { bytes: (count: number) => randomBytes(count), float: () => Math.random() };
-const store = await openObjectStore({ dir: process.argv[2] ?? '', clock, random });
+const store = await openObjectStore({ dir: process.argv[2] ?? '', clock: systemClock, random: systemRandom });
 const door = createObjectsDoor({
   store,
   identity,
-  clock,
-  random,
+  clock: systemClock,
+  random: systemRandom,
   region: 'local',
   logger: silentLogger,
   lineageOf: (principal) => (principal?.kind === 'function' ? { hops: 1, rootRequestId: 'root' } : undefined),

@@ -19,16 +19,6 @@ import type {
 } from '../../../src/core/ports/sandbox.ts';
 import type { Initialized, Load, Loaded } from '../../../src/core/protocol/runtime-frames.ts';
 
-export const realClock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  after(delayMs, action) {
-    const timer = setTimeout(action, delayMs);
-    timer.unref();
-    return toDisposable(() => clearTimeout(timer));
-  },
-};
-
 /** Time that only moves when told to. */
 export class ManualClock implements Clock {
   private time = 1_000;

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { systemClock } from '../../../src/adapters/clock-system/index.ts';
 import { nodePoolSuite } from '../../../src/core/ports/node-pool.suite.ts';
 import { InstanceStartError, type InstanceUsage, type StartFailure } from '../../../src/core/ports/node-pool.ts';
 import { RuntimeTimeoutError } from '../../../src/core/ports/runtime-control.ts';
 import { makeNode } from './fake-node.ts';
 import { harnessOver } from './fake-pool-harness.ts';
-import { orderOf, realClock, settle } from './fakes.ts';
+import { orderOf, settle } from './fakes.ts';
 
 nodePoolSuite('node service', async () => {
-  const { node, sandboxes } = makeNode({}, { clock: realClock });
+  const { node, sandboxes } = makeNode({}, { clock: systemClock });
   await node.open();
   return harnessOver(node, sandboxes, { settled: settle, close: () => node.drain() });
 });
