@@ -6,6 +6,9 @@ import { burstFromPool, burstFromScratch } from './rows/burst.ts';
 import { coldFromPool, coldFromScratch } from './rows/cold.ts';
 import { frozenCall } from './rows/frozen.ts';
 import { idleMemory } from './rows/idle-memory.ts';
+import { keepAlive } from './rows/keep-alive.ts';
+import { population } from './rows/population.ts';
+import { schedulerPairsRow } from './rows/scheduler-pairs.ts';
 import { smallCaller } from './rows/small-caller.ts';
 import { warmCost, warmLatency } from './rows/warm.ts';
 
@@ -19,6 +22,9 @@ const ROWS: readonly Row[] = [
   burstFromPool,
   burstFromScratch,
   smallCaller,
+  keepAlive,
+  schedulerPairsRow,
+  population,
 ];
 
 /** Measures the rows named on the command line (default: all) and prints one table; the same as JSON in bench/out. */

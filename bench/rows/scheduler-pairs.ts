@@ -1,3 +1,4 @@
+import type { Pair, Row } from '../row.ts';
 import { decide } from '../../src/services/scheduler/core.ts';
 import type { VersionShape } from '../../src/services/scheduler/events.ts';
 import { createSchedulerState } from '../../src/services/scheduler/state.ts';
@@ -50,6 +51,27 @@ function schedulerPairs(pairs: number, versions: number, hot: number): number {
   }
   return best;
 }
+
+/** The least that the core has to do, as time for one pair. */
+const PAIRS_A_SECOND = 400_000;
+
+/** Acquire and release pairs of the scheduler core, against what 400,000 a second leave for one. */
+export const schedulerPairsRow: Row = {
+  name: 'scheduler-pairs',
+  baseline: '400,000 pairs a second',
+  run() {
+    const rounds = (versions: number, hot: number): Pair[] =>
+      Array.from({ length: 5 }, () => ({
+        ours: 1e6 / schedulerPairs(100_000, versions, hot),
+        baseline: 1e6 / PAIRS_A_SECOND,
+      }));
+    return Promise.resolve([
+      { measure: 'one pair, 1 function', unit: 'µs', rounds: rounds(1, 1), goal: 1 },
+      { measure: 'one pair, 1,000 functions in turn', unit: 'µs', rounds: rounds(1_000, 1_000), goal: 1 },
+      { measure: 'one pair, 1,000 of 100,000 functions in turn', unit: 'µs', rounds: rounds(100_000, 1_000) },
+    ]);
+  },
+};
 
 if (import.meta.main) {
   const pairs = Number(process.argv[2] ?? 400_000);

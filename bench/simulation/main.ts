@@ -4,7 +4,7 @@ import { KEEP_ALIVE_DEFAULTS } from '../../src/services/scheduler/keep-alive.ts'
 import { replayKpa } from './kpa.ts';
 import type { Load } from './load.ts';
 import { demandLine, instanceLines, plot } from './plot.ts';
-import { populationCost } from './population.ts';
+import { Population } from './population.ts';
 import { burstLoad, diurnalLoad } from './shapes.ts';
 import { partOf, type Spread, traceLoad } from './trace.ts';
 import { type Outcome, replay } from './world.ts';
@@ -106,7 +106,12 @@ function diurnal(): void {
 }
 
 function population(): void {
-  console.table([1_000, 1_000_000].map((functions) => populationCost(functions, 200_000, 1)));
+  const rows = [1_000, 1_000_000].map((functions) => {
+    const many = new Population(functions, 1);
+    const best = Math.min(...Array.from({ length: 5 }, () => many.microsPerCall()));
+    return { functions, 'µs per call': Number(best.toFixed(2)), 'bytes per function': many.bytesPerFunction };
+  });
+  console.table(rows);
 }
 
 /**

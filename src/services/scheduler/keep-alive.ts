@@ -19,9 +19,8 @@ export interface KeepAliveSettings {
   readonly mbPerCore: number;
   /** As how many gaps of its own the gaps of all versions together count for one version. */
   readonly priorWeight: number;
-  /** With fewer gaps known from all versions together `firstMs` is the plan. */
+  /** With fewer gaps known from all versions together, one that has none of its own is kept for its `idleMs`. */
   readonly priorSamples: number;
-  readonly firstMs: number;
 }
 
 export const KEEP_ALIVE_DEFAULTS: KeepAliveSettings = {
@@ -32,7 +31,6 @@ export const KEEP_ALIVE_DEFAULTS: KeepAliveSettings = {
   mbPerCore: 2_048,
   priorWeight: 2,
   priorSamples: 100,
-  firstMs: 600_000,
 };
 
 /** A prepared instance is ready this much ahead of the call, beyond twice the usual start time. */
@@ -164,7 +162,8 @@ function quietPlan(state: SchedulerState, version: VersionState): QuietPlan {
   const scheduled = memory.expected.known && memory.quiet.samples === 0;
   if (scheduled) return { wake: 0, keep: settings.floorMs };
   const prior = state.gapPrior.quiet;
-  if (memory.quiet.samples === 0 && prior.samples < settings.priorSamples) return { wake: 0, keep: settings.firstMs };
+  if (memory.quiet.samples === 0 && prior.samples < settings.priorSamples)
+    return { wake: 0, keep: version.shape.idleMs };
   const plan = memory.quiet.plan(worthOf(state, version), prior, settings.priorWeight, memory.quiet.samples > 0);
   return { wake: plan.wake * (1 - settings.margin), keep: plan.keep * (1 + settings.margin) };
 }
@@ -173,7 +172,7 @@ function surplusKeep(state: SchedulerState, version: VersionState): number {
   const { keepAlive: settings } = state.settings;
   const prior = state.gapPrior.surplus;
   const own = keepAliveMemory(state, version).surplus;
-  if (own.samples === 0 && prior.samples < settings.priorSamples) return settings.firstMs;
+  if (own.samples === 0 && prior.samples < settings.priorSamples) return version.shape.idleMs;
   return own.plan(worthOf(state, version), prior, settings.priorWeight, false).keep * (1 + settings.margin);
 }
 
