@@ -86,9 +86,9 @@ test('the target is reached, calls are warm, an update meets no cold call, and d
 
   // Calls go on while the code is replaced.
   const seen: { answer: string; cold: boolean }[] = [];
-  let stop = false;
+  const stop = new AbortController();
   const calling = (async () => {
-    while (!stop) {
+    while (!stop.signal.aborted) {
       const { text, headers } = await world.invoke(name);
       seen.push({ answer: JSON.parse(text).answer, cold: await coldOf(name, headers) });
     }
@@ -107,7 +107,7 @@ test('the target is reached, calls are warm, an update meets no cold call, and d
     (ids) => ids.length === 2 && !kept.some(({ instanceId }) => ids.includes(instanceId)),
     t.signal,
   );
-  stop = true;
+  stop.abort();
   await calling;
   assert.deepEqual(new Set(seen.map(({ cold }) => cold)), new Set([false]), 'no cold call');
   const order = seen.map(({ answer: which }) => which);
@@ -131,7 +131,7 @@ test('a schedule in the near future changes the target', { timeout: 60_000 }, as
     defaultTarget: 1,
     scheduledActions: [
       { name: 'up', scheduleExpression: `at(${at.toISOString().slice(0, 19)})`, target: 2, timeZone: '' },
-    ] as unknown as models.ScheduledAction[],
+    ],
   });
   assert.equal(config.target, 1);
   await until(
@@ -272,8 +272,7 @@ test('what keeps the target from being reached is said', { timeout: 60_000 }, as
 test('what is not honoured is refused by name', async () => {
   const name = await world.deploy('provision-refused', program('x'));
   const policy = { name: 'p', metricType: 'CPUUtilization', metricTarget: 0.5, minCapacity: 1, maxCapacity: 2 };
-  const tracking = (more: object) =>
-    put(name, { targetTrackingPolicies: [{ ...policy, ...more }] as unknown as models.TargetTrackingPolicy[] });
+  const tracking = (more: object) => put(name, { targetTrackingPolicies: [{ ...policy, ...more }] });
   await assert.rejects(tracking({}), failsWith('InstanceMetricsRequired', 400));
   await assert.rejects(tracking({ metricType: 'GPUMemUtilization' }), failsWith('NotSupported', 400, /GPU/));
   await assert.rejects(tracking({ metricTarget: 2 }), failsWith('InvalidArgument', 400, /metricTarget/));

@@ -138,8 +138,8 @@ class ReservedLoop implements ReservedInstances, Disposable {
       this.owners.set(key, owner);
     }
     const mine = owner;
-    const next = (): Promise<void> => this.readNow(mine);
-    mine.reading = mine.reading.then(next, next);
+    const again = (): Promise<void> => this.readNow(mine);
+    mine.reading = mine.reading.then(again, again);
     return mine.reading;
   }
 
@@ -232,12 +232,12 @@ class ReservedLoop implements ReservedInstances, Disposable {
         continue;
       }
       owner.due = Number.POSITIVE_INFINITY;
-      const next = async (): Promise<void> => {
+      const look = async (): Promise<void> => {
         if (this.disposed) return;
         await this.step(owner);
         this.wake(owner);
       };
-      owner.reading = owner.reading.then(next, next);
+      owner.reading = owner.reading.then(look, look);
       owner.reading.catch((error: unknown) => {
         this.deps.logger.log('error', 'the reserved instances of a function could not be kept', {
           function: `${owner.account}/${owner.name}`,
