@@ -6,6 +6,13 @@ try {
 } catch (error) {
   const usage =
     error instanceof UsageError || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true;
-  console.error(`tidemill up: ${error instanceof Error ? error.message : String(error)}`);
+  const message = error instanceof Error ? error.message : String(error);
+  // Settings that could not be read do not say whether a program is listening.
+  if (process.argv.includes('--json')) {
+    const about = usage ? { code: 'Usage', culprit: 'caller' } : { code: 'StartFailed', culprit: 'platform' };
+    console.log(JSON.stringify({ error: { ...about, message } }));
+  } else {
+    console.error(`tidemill up: ${message}`);
+  }
   process.exit(usage ? 2 : 1);
 }
