@@ -4,7 +4,7 @@ import type { Disposable } from '../../core/base/disposable.ts';
 import { Emitter } from '../../core/base/emitter.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
-import type { InstanceExit } from '../../core/domain/instance.ts';
+import type { InstanceAddress, InstanceExit } from '../../core/domain/instance.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
 import {
   type FoundInstance,
@@ -39,6 +39,7 @@ interface Pending {
   found: FoundInstance[];
   /** Runs while the request waits for the agent. */
   timer: Disposable | undefined;
+  readonly onAddress: ((address: InstanceAddress) => void) | undefined;
 }
 
 const RECONNECT: BackoffPolicy = { firstMs: 20, maxMs: 1_000, factor: 1.6, jitter: 0.3 };
@@ -79,10 +80,10 @@ export class AgentNodes implements NodePool {
     return this.node === undefined ? [] : [this.node];
   }
 
-  async start(order: StartOrder): Promise<StartedInstance> {
+  async start(order: StartOrder, onAddress?: (address: InstanceAddress) => void): Promise<StartedInstance> {
     let answer: AgentAnswer;
     try {
-      answer = await this.request({ op: 'start', order });
+      answer = await this.request({ op: 'start', order }, onAddress);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       throw new InstanceStartError({ kind: 'platform', message, startLog: '' });
@@ -155,10 +156,10 @@ export class AgentNodes implements NodePool {
 
   // ---- requests
 
-  private request(request: AgentRequest): Promise<AgentAnswer> {
+  private request(request: AgentRequest, onAddress?: (address: InstanceAddress) => void): Promise<AgentAnswer> {
     const settle = Promise.withResolvers<AgentAnswer>();
     const stream = this.nextStream++;
-    const pending: Pending = { request, settle, found: [], timer: undefined };
+    const pending: Pending = { request, settle, found: [], timer: undefined, onAddress };
     this.pending.set(stream, pending);
     if (this.closed) this.fail(stream, new AgentAwayError('the node pool was closed'));
     else if (this.up) this.connection?.send(stream, request);
@@ -184,6 +185,10 @@ export class AgentNodes implements NodePool {
   private answered(stream: number, answer: AgentAnswer): void {
     const pending = this.pending.get(stream);
     if (pending === undefined) return;
+    if (answer.ok && answer.op === 'placed') {
+      pending.onAddress?.(answer.address);
+      return;
+    }
     if (answer.ok && answer.op === 'list') {
       pending.found.push(...answer.instances);
       if (answer.more === true) return;
@@ -226,7 +231,7 @@ export class AgentNodes implements NodePool {
   private exchange(connection: AgentConnection, request: AgentRequest, then: (answer: AgentAnswer) => void): void {
     const settle = Promise.withResolvers<AgentAnswer>();
     const stream = this.nextStream++;
-    this.pending.set(stream, { request, settle, found: [], timer: undefined });
+    this.pending.set(stream, { request, settle, found: [], timer: undefined, onAddress: undefined });
     settle.promise.then(
       (answer) => {
         if (this.connection === connection) then(answer);

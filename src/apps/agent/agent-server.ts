@@ -139,7 +139,13 @@ export class AgentServer {
     switch (request.op) {
       case 'start':
         if (outdated) throw new Error('a newer server has taken over this node');
-        return { ok: true, op: 'start', started: await node.start(request.order) };
+        return {
+          ok: true,
+          op: 'start',
+          started: await node.start(request.order, (address) => {
+            this.send(peer, AGENT_FRAME.answer, stream, { ok: true, op: 'placed', address });
+          }),
+        };
       case 'stop':
         if (outdated) throw new Error('a newer server has taken over this node');
         await node.stop(request.instanceId);

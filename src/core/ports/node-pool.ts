@@ -84,7 +84,11 @@ export class InstanceStartError extends Error {
  */
 export interface NodePool {
   nodes(): readonly NodeInfo[];
-  start(order: StartOrder): Promise<StartedInstance>;
+  /**
+   * `onAddress` may be told where the instance will answer while it still loads, so that the caller can connect meanwhile;
+   * the address of the resolved instance is the one that counts.
+   */
+  start(order: StartOrder, onAddress?: (address: InstanceAddress) => void): Promise<StartedInstance>;
   /** Runs the pre-stop hook (its own deadline), then removes the instance. Idempotent. */
   stop(instanceId: string): Promise<void>;
   /** Removes the instance now; `reason` shows in its exit. Idempotent. */

@@ -1,4 +1,4 @@
-import type { InstanceExit } from '../domain/instance.ts';
+import type { InstanceAddress, InstanceExit } from '../domain/instance.ts';
 import type { VersionSpec } from '../domain/version-spec.ts';
 import type {
   FoundInstance,
@@ -28,6 +28,8 @@ export type AgentRequest =
 export type AgentAnswer =
   | { readonly ok: true; readonly op: 'hello'; readonly node: NodeInfo }
   | { readonly ok: true; readonly op: 'start'; readonly started: StartedInstance }
+  /** Comes before the answer to a start: where the instance will be. */
+  | { readonly ok: true; readonly op: 'placed'; readonly address: InstanceAddress }
   | { readonly ok: true; readonly op: 'stop' | 'kill' | 'freeze' | 'thaw' | 'shrink' | 'prepare' }
   /** A long list comes in several answers, all but the last with `more`: a frame has a largest size. */
   | { readonly ok: true; readonly op: 'list'; readonly instances: readonly FoundInstance[]; readonly more?: true }

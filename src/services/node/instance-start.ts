@@ -87,11 +87,14 @@ export class InstanceStart {
   readonly holdings: InstanceHoldings = { output: new InstanceOutputBuffer(), folders: [] };
   private readonly parts: StartParts;
   private readonly order: StartOrder;
+  private readonly onAddress: ((address: InstanceAddress) => void) | undefined;
   private readonly aborter = new AbortController();
 
-  constructor(parts: StartParts, order: StartOrder) {
+  /** `onAddress`: told before the function is loaded, when it is known where the instance will answer. */
+  constructor(parts: StartParts, order: StartOrder, onAddress?: (address: InstanceAddress) => void) {
     this.parts = parts;
     this.order = order;
+    this.onAddress = onAddress;
   }
 
   /** Gives up at the next step; harmless when the start is over. */
@@ -122,7 +125,10 @@ export class InstanceStart {
     const prepared = clock.monotonic();
     const { booted, from } = await this.specialise(first.value, mounts.value, launch);
     const specialised = clock.monotonic();
-    await this.load(booted.control, launch);
+    const address: InstanceAddress = { kind: 'frames', path: booted.handle.socketPath ?? '' };
+    const loading = this.load(booted.control, launch);
+    this.onAddress?.(address);
+    await loading;
     const loaded = clock.monotonic();
     await this.initialize(booted.control);
     await this.narrow(booted.handle);
@@ -135,7 +141,7 @@ export class InstanceStart {
       initializerMs: ready - loaded,
       from,
     };
-    return { address: { kind: 'frames', path: booted.handle.socketPath ?? '' }, timings };
+    return { address, timings };
   }
 
   private keep(booted: BootedRuntime): void {

@@ -1,7 +1,7 @@
 import { Emitter } from '../../core/base/emitter.ts';
 import type { Disposable } from '../../core/base/disposable.ts';
 import type { Logger } from '../../core/base/log.ts';
-import type { InstanceExit } from '../../core/domain/instance.ts';
+import type { InstanceAddress, InstanceExit } from '../../core/domain/instance.ts';
 import type { InstanceJournal, InstanceRecord } from '../../core/ports/instance-journal.ts';
 import {
   type FoundInstance,
@@ -136,11 +136,11 @@ export class NodeService implements NodePool {
   }
 
   /** The same instance id again is the same start: its promise, or its result while it lives. */
-  async start(order: StartOrder): Promise<StartedInstance> {
+  async start(order: StartOrder, onAddress?: (address: InstanceAddress) => void): Promise<StartedInstance> {
     const known = this.instances.get(order.instanceId);
     if (known !== undefined) return known.ready;
     this.checkCapacity(order);
-    const instance = Instance.starting(this.instanceParts, order, new InstanceStart(this.parts, order));
+    const instance = Instance.starting(this.instanceParts, order, new InstanceStart(this.parts, order, onAddress));
     this.add(instance);
     this.startsRunning++;
     try {

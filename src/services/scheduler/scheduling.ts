@@ -17,6 +17,7 @@ import { room } from './capacity.ts';
 import { decide } from './core.ts';
 import type { RejectReason, ReleaseOutcome, SchedulerEffect, SchedulerEvent, VersionShape } from './events.ts';
 import { ColdReasons } from './cold-reasons.ts';
+import { EarlyLink } from './early-link.ts';
 import { Freezer } from './freezer.ts';
 import { InstanceRecord, isLinked } from './instance-record.ts';
 import { KnownVersions, shapeOf } from './known-versions.ts';
@@ -373,17 +374,21 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     const version = this.state.versions.get(shape.key);
     if (version !== undefined) record.coldReason = this.coldReasons.reasonFor(version);
     const begin = clock.monotonic();
+    const early = new EarlyLink(dialer, spec, this.deps.epoch);
     try {
       const node = await this.placeOn(record.instanceId, shape);
       const credentials = identity.credentialsFor(spec.account, spec.functionArn);
       const order = { instanceId: record.instanceId, spec, requestId, credentials };
-      record.started = await pool.start(node === undefined ? order : { ...order, nodeId: node });
-      const link = await dialer.dial(record.started.address, spec, this.deps.epoch);
+      record.started = await pool.start(node === undefined ? order : { ...order, nodeId: node }, (address) =>
+        early.placed(address),
+      );
+      const link = await early.take(record.started.address);
       this.linked(record, link);
       const { sandboxMs, runtimeMs, codeMs, initializerMs } = record.started.timings;
       const phases = sandboxMs + runtimeMs + codeMs + initializerMs;
       record.placedMs = Math.max(0, clock.monotonic() - begin - phases);
     } catch (error) {
+      if (record.started === undefined) early.abandon();
       this.startFailed(record, error);
       return;
     }
