@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { JournalFiles } from '../../../src/adapters/journal-fs/journal-files.ts';
 import { silentLogger } from '../../../src/core/base/log.ts';
 import { instanceJournalSuite, journalRecord } from '../../../src/core/ports/instance-journal.suite.ts';
+import { noSmallDisk, onSmallDisk } from '../full-disk.ts';
 import { killAfterLines } from '../killed-child.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 
@@ -17,6 +18,16 @@ instanceJournalSuite('journal-fs', async (context) => {
       return Number(lines.at(-1));
     },
   };
+});
+
+test('a write that the disk cuts short leaves the record before it', { skip: noSmallDisk }, async (context) => {
+  const script = new URL('./fills-disk.ts', import.meta.url);
+  const result = (await onSmallDisk(script, await temporaryFolder(context), '512k')) as {
+    failure: string;
+    kept: string[];
+  };
+  assert.match(result.failure, /ENOSPC/);
+  assert.deepEqual(result.kept, ['1-1']);
 });
 
 test('records are readable by their owner alone: they hold environment variables', async (context) => {
