@@ -67,6 +67,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
   private readonly coldReasons = new ColdReasons();
   /** A timer is being decided: what it stops has expired. */
   private ticking = false;
+  private adopting: Promise<void> = Promise.resolve();
   private nextRequest = 1;
   private performing = false;
   /** Why the start that is being decided failed; only set meanwhile. */
@@ -478,7 +479,14 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     record.link?.close();
   }
 
-  private async adoptAll(): Promise<void> {
+  /** One after the other: who waits for it knows everything found before. */
+  private adoptAll(): Promise<void> {
+    const again = (): Promise<void> => this.adoptFound();
+    this.adopting = this.adopting.then(again, again);
+    return this.adopting;
+  }
+
+  private async adoptFound(): Promise<void> {
     const { pool, dialer, epoch, clock, logger } = this.deps;
     const nodes = pool.nodes();
     const capacityMb = nodes.length === 0 ? undefined : nodes.reduce((sum, node) => sum + node.memoryMb, 0);
