@@ -187,6 +187,7 @@ for (const style of STYLES) {
           parallel: 3,
           mime: 'video/mp4',
           meta: { by: 'parts' } as never,
+          headers: { 'x-oss-forbid-overwrite': 'true' },
         });
         const parts = [0, 1, 2, 3, 4].map((n) => bytes.subarray(n * 102_400, (n + 1) * 102_400));
         assert.equal((up as unknown as { etag: string }).etag, multipartEtag(parts));

@@ -42,8 +42,8 @@ const RESPONSE_PARAMS = [
 ].map((name) => `response-${name}`);
 const LIST_PARAMS = ['prefix', 'delimiter', 'max-keys', 'encoding-type'];
 const STORED = ['meta-*', 'storage-class'];
-/** The metadata given when the upload began, which ali-oss sends again with every part and at the end. */
-const REPEATED = 'meta-*';
+/** What was said when the upload began, which ali-oss sends again with every part and at the end. */
+const REPEATED = ['meta-*', 'forbid-overwrite'];
 const CHECKSUMS = ['checksum-*', 'sdk-checksum-algorithm', 'trailer', 'decoded-content-length'];
 const COPY = ['copy-source', 'copy-source-*', 'source-expected-bucket-owner'];
 
@@ -195,7 +195,7 @@ const ROUTES: readonly Route[] = [
     level: 'object',
     permission: 'write',
     when: ['partNumber', 'uploadId'],
-    headers: [...CHECKSUMS, REPEATED],
+    headers: [...CHECKSUMS, ...REPEATED],
     run: multipart.uploadPart,
   },
   {
@@ -244,7 +244,7 @@ const ROUTES: readonly Route[] = [
     when: ['uploadId'],
     conditions: true,
     params: ['encoding-type'],
-    headers: ['complete-all', 'forbid-overwrite', 'checksum-type', REPEATED],
+    headers: ['complete-all', 'checksum-type', ...REPEATED],
     run: multipart.completeUpload,
   },
 ];
