@@ -41,6 +41,7 @@ const plain = (server: BenchServer, inFlight: number, requests: number): Load =>
  */
 async function prepare(
   platform: Platform,
+  inFlight: number,
 ): Promise<{ own: () => readonly number[]; instances: () => readonly number[] }> {
   const wanted = { name: NAME, runtime: 'nodejs24', cpu: 1, memorySize: 1024 };
   await deployEcho(fcClient(platform), wanted).catch((error: { code?: string }) => {
@@ -52,7 +53,7 @@ async function prepare(
   let last = Number.POSITIVE_INFINITY;
   for (let lap = 0; lap < MAX_LAPS; lap++) {
     await pinToFirstCpu(all());
-    const used = await cpuOf(all, () => generate(loadOf(platform, IN_FLIGHT, LAP)));
+    const used = await cpuOf(all, () => generate(loadOf(platform, inFlight, LAP)));
     if (used > last * STILL_COOLING && lap > 2) break;
     last = Math.min(last, used);
   }
@@ -66,7 +67,7 @@ export const warmCost: Row = {
   baseline: 'bare node:http handler',
   async run(start) {
     const platform = await start();
-    const { own, instances } = await prepare(platform);
+    const { own, instances } = await prepare(platform, IN_FLIGHT);
     const bare = await startBareServer();
     const floor = await startFloorServer(IN_FLIGHT);
     const requests = 4_000;
@@ -120,15 +121,13 @@ export const warmLatency: Row = {
   baseline: 'bare node:http handler',
   async run(start) {
     const platform = await start();
-    await prepare(platform);
+    await prepare(platform, 1);
     const bare = await startBareServer();
     const floor = await startFloorServer(1);
-    const requests = 3_000;
+    const requests = 2_000;
     const ours: { p50: Pair; p999: Pair }[] = [];
     const least: { p50: Pair; p999: Pair }[] = [];
     try {
-      // the one instance that a single caller meets, and the servers beside it
-      await generate(loadOf(platform, 1, 2 * requests));
       await generate(plain(bare, 1, 2 * requests));
       await generate(loadOfServer(floor, 1, 2 * requests));
       for (let round = 0; round < ROUNDS; round++) {
