@@ -1,6 +1,6 @@
 import { ListNode } from '../../core/base/linked-list.ts';
 import { evictOfFunction, refusal } from './capacity.ts';
-import { countArrival, smooth } from './demand.ts';
+import { smooth } from './demand.ts';
 import type { ReleaseOutcome, SchedulerEvent, StartFailureCause, VersionShape } from './events.ts';
 import { keepUntil, firstLookMs } from './keep-alive.ts';
 import { expectCall, scheduleWake, wake } from './keep-alive-prewarm.ts';
@@ -19,6 +19,7 @@ import {
   type VersionState,
   versionState,
 } from './state.ts';
+import { countArrival } from './window.ts';
 
 /**
  * The scheduler's one decision function: what follows from an event. Deterministic: the same state, event and time give the

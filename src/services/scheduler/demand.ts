@@ -1,5 +1,5 @@
-import type { SchedulerSettings } from './settings.ts';
 import type { SchedulerState, VersionState } from './state.ts';
+import { arrivalRate } from './window.ts';
 
 const SMOOTHING = 0.25;
 
@@ -9,28 +9,10 @@ export function smooth(old: number, measured: number): number {
   return old === 0 ? value : old + SMOOTHING * (value - old);
 }
 
-/** Counts one arrival in the version's window. */
-export function countArrival(version: VersionState, now: number, settings: SchedulerSettings): void {
-  const elapsed = now - version.windowStart;
-  if (elapsed >= settings.windowMs) {
-    version.previousCount = elapsed < 2 * settings.windowMs ? version.windowCount : 0;
-    version.windowCount = 0;
-    version.windowStart = now;
-  }
-  version.windowCount++;
-}
-
-/** Arrivals per millisecond over about one window. */
-export function arrivalRate(version: VersionState, now: number, settings: SchedulerSettings): number {
-  const windows = (now - version.windowStart) / settings.windowMs;
-  if (windows >= 2) return 0;
-  const count =
-    windows < 1 ? version.windowCount + version.previousCount * (1 - windows) : version.windowCount * (2 - windows);
-  return count / settings.windowMs;
-}
-
 /**
- * How many more instances to start now for the calls that wait (design section 8, steps 1-4). Looks one start time ahead:
+ * How many more instances to start now for the calls that wait. The four steps: (1) the rate of arrivals over a window that
+ * fits the version's density of calls, (2) the rate at which calls must leave the queue, given its length, the arrivals and what
+ * the ready instances serve, (3) the instances that takes, given execution time and concurrency, (4) less those starting. Looks one start time ahead:
  * what the queue will be then, given how fast calls arrive and how fast the ready instances answer, is what new instances
  * are for; they need to be as many as work it off within one more start time (or one execution, when that is longer). So a
  * queue of short calls is left to the slots that will be free long before a new instance is, and long calls get an instance

@@ -14,7 +14,7 @@ export interface SchedulerSettings {
   readonly startsUnmeasured: number;
   /** Start time assumed before anything was started, milliseconds. */
   readonly assumedStartMs: number;
-  /** Length of the window that gives the arrival rate, milliseconds. */
+  /** Length of the first window that gives a version's arrival rate, milliseconds; later ones follow the density of calls. */
   readonly windowMs: number;
   /** Pause before the next start of a version whose last starts failed. */
   readonly startBackoff: BackoffPolicy;

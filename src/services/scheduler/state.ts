@@ -103,7 +103,10 @@ export class VersionState {
   lastGrantAt = 0;
   windowStart = 0;
   windowCount = 0;
-  previousCount = 0;
+  /** Length of the running window; 0 = none was measured. */
+  windowMs = 0;
+  /** Arrivals per millisecond in the window before. */
+  previousRate = 0;
   /** Failed starts in a row. */
   failures = 0;
   lastFailureAt = 0;
