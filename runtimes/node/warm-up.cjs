@@ -59,7 +59,7 @@ async function once(env) {
   const service = { logProject: '', logStore: '', versionId: 'LATEST' };
   const same = { region: 'local', accountId: '0', initializer: '', preStop: '', requestId: 'warm', concurrency: 1 };
   say(jsonFrame(FRAME.load, 1, { runtime: '', handler: fn.handler, codePath: CODE, env, function: fn, service, ...same }));
-  await undefined;
+  await Promise.resolve();
   for (let call = 0; call < CALLS; call++) {
     runtime.output.log('info', ['warm', call, { nested: [call] }]);
     say(invokeFrame(call, 'payload'));

@@ -140,6 +140,8 @@ export class Simulator {
         case 'reject':
           this.rejected(effect.request, effect.reason);
           break;
+        case 'idle-mode': // what an instance does between its calls changes nothing here
+          break;
       }
     }
     this.check();
