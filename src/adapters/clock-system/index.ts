@@ -3,13 +3,21 @@ import type { Clock } from '../../core/base/clock.ts';
 import { toDisposable } from '../../core/base/disposable.ts';
 import type { Random } from '../../core/base/random.ts';
 
+/** The engine fires a longer timer at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** Time as this machine has it. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(delayMs, action) {
-    const timer = setTimeout(action, delayMs);
-    timer.unref();
+    let timer: NodeJS.Timeout;
+    const arm = (left: number): void => {
+      const now = Math.min(left, LONGEST_TIMER_MS);
+      timer = setTimeout(() => (left > now ? arm(left - now) : action()), now);
+      timer.unref();
+    };
+    arm(delayMs);
     return toDisposable(() => clearTimeout(timer));
   },
 };
