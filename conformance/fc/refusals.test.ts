@@ -192,10 +192,7 @@ test('operations that are not there yet answer with their name', async () => {
         new models.CreateCustomDomainRequest({ body: new models.CreateCustomDomainInput({ domainName: 'a.example' }) }),
       ),
     ],
-    [
-      /CreateSession/,
-      client.createSession(name, new models.CreateSessionRequest({ body: new models.CreateSessionInput({}) })),
-    ],
+    [/PauseSession/, client.pauseSession(name, 's', new models.PauseSessionRequest({}))],
     [
       /CreateVpcBinding/,
       client.createVpcBinding(
