@@ -12,10 +12,10 @@ before(async () => {
 after(() => house.close());
 
 test('a second up on the same data folder is refused and says why', async () => {
-  const { code, stderr } = await house.startAnother();
+  const { code, said } = await house.startAnother();
   assert.equal(code, 1);
-  assert.match(stderr, /another tidemill is serving/);
-  assert.ok(stderr.includes(house.data));
+  assert.match(said, /another tidemill is serving/);
+  assert.ok(said.includes(house.data));
   assert.equal((await fetch(`${house.platform.endpoint}/tidemill/v1/health`)).status, 200);
 });
 

@@ -28,6 +28,9 @@ import { packageVersion } from './package-version.ts';
 import type { ServerSettings } from './settings.ts';
 import { triggerUrls } from './trigger-urls.ts';
 
+/** Uploads and downloads that still move when everything else has ended. */
+const OBJECTS_GRACE_MS = 2_000;
+
 interface DoorParts {
   readonly installation: Installation;
   readonly control: Control;
@@ -50,7 +53,10 @@ interface DoorParts {
 export interface OpenDoors {
   readonly apiPort: number;
   readonly objectsPort: number;
-  drain(graceMs: number): Promise<void>;
+  /** Accepts no more API calls and trigger requests, lets those that run finish for `graceMs`, then cuts them. */
+  drainApi(graceMs: number): Promise<void>;
+  /** Closes what is still open. */
+  close(): Promise<void>;
 }
 
 /** Opens all doors on the two inherited sockets: FC, triggers and operations on one, objects on the other. */
@@ -84,9 +90,13 @@ export async function openDoors(settings: ServerSettings, parts: DoorParts): Pro
   return {
     apiPort,
     objectsPort: store.port,
-    async drain(graceMs) {
-      await Promise.all([api.drain(graceMs), store.drain(graceMs)]);
+    drainApi(graceMs) {
       ops.dispose();
+      return api.drain(graceMs);
+    },
+    async close() {
+      ops.dispose();
+      await Promise.all([api.drain(0), store.drain(OBJECTS_GRACE_MS)]);
     },
   };
 }

@@ -21,19 +21,34 @@ const logger = createStreamLogger({
 let server: ServerProcess | undefined;
 let ending = false;
 
+/** Finishes what runs and says so; the end comes as a signal, once the instances have ended. */
+async function finish(): Promise<void> {
+  logger.log('info', 'finishing');
+  try {
+    await server?.finish(DRAIN_MS);
+  } catch (error) {
+    logger.log('error', 'could not finish in order', { error: String(error) });
+  }
+  process.send?.({ type: 'finished' });
+}
+
 /** Finishes what runs, then ends. The second time it ends at once. */
 async function end(reason: string, code: number): Promise<void> {
   if (ending) process.exit(1);
   ending = true;
   logger.log('info', 'ending', { reason });
   try {
-    await server?.drain(DRAIN_MS);
+    await server?.finish(DRAIN_MS);
+    await server?.close();
   } catch (error) {
     logger.log('error', 'could not end in order', { error: String(error) });
   }
   process.exit(code);
 }
 
+process.on('message', (message) => {
+  if (typeof message === 'object' && message !== null && 'type' in message && message.type === 'finish') void finish();
+});
 process.on('SIGTERM', () => void end('SIGTERM', 0));
 process.on('SIGINT', () => undefined); // a terminal sends it to the whole group; the supervisor decides
 process.on('disconnect', () => void end('the supervisor is gone', 0));

@@ -27,8 +27,13 @@ import type { ServerSettings } from './settings.ts';
 export interface ServerProcess {
   readonly apiPort: number;
   readonly objectsPort: number;
-  /** Stops accepting, finishes what runs for at most `graceMs`, writes what is buffered, closes the stores. */
-  drain(graceMs: number): Promise<void>;
+  /**
+   * Begins nothing new and lets what runs finish, for at most `graceMs`. Objects stay reachable, for the running calls and
+   * for the hooks of instances that end. Asked again, the same.
+   */
+  finish(graceMs: number): Promise<void>;
+  /** Lets go of everything: what did not finish is cut off, what is buffered is written, the stores are closed. */
+  close(): Promise<void>;
 }
 
 /** How long a life-cycle request waits for an agent that is being restarted. */
@@ -164,21 +169,30 @@ export async function startServer(
     logger,
   });
   await events.start();
+  let finishing: Promise<void> | undefined;
   logger.log('info', 'serving', { epoch, port: doors.apiPort, objectsPort: doors.objectsPort });
 
   return {
     apiPort: doors.apiPort,
     objectsPort: doors.objectsPort,
-    async drain(graceMs) {
-      // from the outside in: nothing new, then what runs finishes, then its leases go back
-      aborts.dispose();
-      preparing.dispose();
-      await events.stop();
-      await doors.drain(graceMs);
-      await dispatch.drain();
+    finish(graceMs) {
+      finishing ??= within(clock, graceMs, async () => {
+        // from the outside in: nothing new, then what runs finishes, then its leases go back
+        aborts.dispose();
+        preparing.dispose();
+        await events.stop();
+        await doors.drainApi(graceMs);
+        await dispatch.drain();
+        sessions.close();
+        reserved.dispose();
+        await scheduling.drain();
+      });
+      return finishing;
+    },
+    async close() {
+      await doors.close();
       sessions.close();
       reserved.dispose();
-      await scheduling.drain();
       await dispatch.close();
       await scheduling.close();
       await pool.close();
@@ -186,4 +200,12 @@ export async function startServer(
       await Promise.all([store.close(), queue.close(), facts.close(), objects.close()]);
     },
   };
+}
+
+/** Resolves when the work is done, or after `limitMs` whatever has become of it. */
+async function within(clock: Clock, limitMs: number, work: () => Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = clock.after(limitMs, late.resolve);
+  await Promise.race([work(), late.promise]);
+  timer.dispose();
 }

@@ -29,6 +29,7 @@ export class SupervisedChild {
   private startedAt = 0;
   private wasReady = false;
   private timer: NodeJS.Timeout | undefined;
+  private readonly finished = Promise.withResolvers<void>();
   private readonly gone = Promise.withResolvers<void>();
 
   constructor(options: ChildOptions) {
@@ -48,6 +49,8 @@ export class SupervisedChild {
     child.on('message', (message) => {
       if (typeof message === 'object' && message !== null && 'type' in message && message.type === 'ready')
         this.wasReady = true;
+      if (typeof message === 'object' && message !== null && 'type' in message && message.type === 'finished')
+        this.finished.resolve();
       this.options.onMessage(message);
     });
     child.on('error', (error) => {
@@ -61,6 +64,22 @@ export class SupervisedChild {
 
   get pid(): number | undefined {
     return this.process?.pid;
+  }
+
+  /**
+   * Tells the process to begin nothing new and to finish what runs; it is not started again from now on. Resolves when it
+   * says that it has finished, when it is gone, or after `graceMs`.
+   */
+  async finish(graceMs: number): Promise<void> {
+    this.ending = true;
+    clearTimeout(this.timer);
+    const child = this.process;
+    if (child?.connected !== true) return;
+    child.send({ type: 'finish' }, () => undefined); // one that is just ending is seen by its end
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, graceMs);
+    await Promise.race([this.finished.promise, this.gone.promise, late.promise]);
+    clearTimeout(timer);
   }
 
   /** Tells the process to end, kills it after `graceMs`; resolves when it is gone, with whether it ended in order. */

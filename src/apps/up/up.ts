@@ -104,8 +104,10 @@ async function supervise(site: Site): Promise<void> {
   agent.start();
   server.start();
   await over.promise;
-  await server.end(SERVER_GRACE_MS);
+  // While instances end, the server is there for their last words and for what their hooks still want to do.
+  await server.finish(SERVER_GRACE_MS);
   const inOrder = await agent.end(AGENT_GRACE_MS);
+  await server.end(SERVER_GRACE_MS);
   if (inOrder) removeRunDir(runDir);
 }
 

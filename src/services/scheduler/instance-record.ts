@@ -1,3 +1,4 @@
+import type { Disposable } from '../../core/base/disposable.ts';
 import type { InstanceExit } from '../../core/domain/instance.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
 import type { ColdReason } from '../../core/domain/invocation.ts';
@@ -14,6 +15,10 @@ export class InstanceRecord {
   started: StartedInstance | undefined = undefined;
   /** Set when the instance ended while its start was still going on. */
   exit: InstanceExit | undefined = undefined;
+  /** Its link broke by itself: nobody can call it any more. */
+  linkLost = false;
+  /** Runs when its link is lost, until its exit is told or its patience is over. */
+  removal: Disposable | undefined = undefined;
   memoryPeakBytes = 0;
   /** What of its start was spent outside the node's own phases, milliseconds. */
   placedMs = 0;

@@ -45,6 +45,9 @@ export interface SchedulingDeps {
   readonly logger: Logger;
 }
 
+/** A broken link is mostly the end of a process: the true reason of that is worth this long a wait, ms. */
+const EXIT_PATIENCE_MS = 250;
+
 /**
  * The loop around the scheduler core: turns what happens outside into events, performs the effects, and hands out leases.
  * Decides nothing itself. Instances outlive it: `close` only lets go of them, the next server adopts them.
@@ -141,7 +144,10 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
       call.reject(closing());
     }
     this.waiting.clear();
-    for (const record of this.records.values()) record.link?.close();
+    for (const record of this.records.values()) {
+      record.removal?.dispose();
+      record.link?.close();
+    }
     return Promise.resolve();
   }
 
@@ -308,6 +314,10 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
         const { instanceId } = record;
         const ending = this.state.instances.get(effect.instance)?.version;
         if (ending !== undefined) this.coldReasons.stopped(ending, this.ticking ? 'timer' : 'room');
+        if (record.linkLost) {
+          record.removal ??= this.deps.clock.after(EXIT_PATIENCE_MS, () => this.removeLost(record));
+          return;
+        }
         // What does not go gently must go all the same: it holds memory.
         const stop = (): Promise<void> => pool.stop(instanceId).catch(() => pool.kill(instanceId, 'killed'));
         if (effect.type === 'stop') this.background('stop an instance', stop());
@@ -431,7 +441,10 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
       throw new InstanceStartError(endedEarly(record.exit, record.started?.startLog ?? ''));
     }
     record.link = link;
-    void link.closed.then(() => this.send({ type: 'lost', instance: record.number }));
+    void link.closed.then(() => {
+      record.linkLost = true;
+      this.send({ type: 'lost', instance: record.number });
+    });
   }
 
   private startFailed(record: InstanceRecord, error: unknown): void {
@@ -472,10 +485,16 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     });
   }
 
+  /** Gives no more calls since its link broke; kills it, unless it turned out to have ended by itself. */
+  private removeLost(record: InstanceRecord): void {
+    this.background('kill an instance', this.deps.pool.kill(record.instanceId, 'killed'));
+  }
+
   private drop(record: InstanceRecord): void {
     this.records.delete(record.number);
     this.byId.delete(record.instanceId);
     this.placement.remove(record.instanceId);
+    record.removal?.dispose();
     record.link?.close();
   }
 

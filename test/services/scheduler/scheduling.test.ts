@@ -213,8 +213,30 @@ describe('instances', () => {
     world.links.get(lease.instanceId)?.close();
     await settle();
     assert.equal(scheduling.acquireNow(spec, 'r2'), undefined);
-    assert.equal(world.pool.running.size, 0);
+    await world.clock.advance(1_000);
+    assert.deepEqual(world.pool.kills, [[lease.instanceId, 'killed']]);
     await scheduling.close();
+  });
+
+  test('an instance whose connection is lost by its own end is not killed: its reason stands', async () => {
+    const world = new World();
+    const scheduling = await schedulingOf(world);
+    const spec = world.catalog.put('f');
+    const pending = scheduling.acquire(spec, 'r', NEVER);
+    await world.clock.advance(150);
+    const lease = await pending;
+    lease.release('ok');
+    world.links.get(lease.instanceId)?.close();
+    await world.clock.advance(100);
+    world.pool.exit(lease.instanceId, 'oom');
+    await world.clock.advance(1_000);
+    assert.deepEqual(world.pool.kills, []);
+    assert.deepEqual(
+      world.facts.of('instance-gone').map((fact) => fact.reason),
+      ['oom'],
+    );
+    await scheduling.close();
+    assert.equal(world.clock.pending, 0);
   });
 });
 
