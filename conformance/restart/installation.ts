@@ -84,14 +84,17 @@ export class Installation {
   }
 
   /** Another `tidemill up` on the same data folder: how it ends and what it says. */
-  async startAnother(): Promise<{ code: number | null; stderr: string }> {
+  async startAnother(): Promise<{ code: number | null; said: string }> {
     const child = this.spawnUp(['0', '0']);
-    let stderr = '';
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text;
-    });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        said += text;
+      });
+    }
+    await new Promise((resolve) => child.once('close', resolve));
     const [code] = await exitOf(child);
-    return { code, stderr };
+    return { code, said };
   }
 
   /** Sends the supervisor a signal and waits for its end. */
