@@ -18,7 +18,13 @@ exports.handler = async () => String(count);`,
   };
   const instanceLifecycleConfig = new models.InstanceLifecycleConfig({ initializer: hook('index.initialize') });
   const name = await world.deploy('initializer', code, { instanceLifecycleConfig });
-  assert.equal((await world.invoke(name)).text, '1');
+  const first = await world.invoke(name, '', { headers: { 'x-fc-log-type': 'Tail' } });
+  assert.equal(first.text, '1');
+  const tail = Buffer.from(first.headers['x-fc-log-result'] ?? '', 'base64').toString();
+  assert.match(
+    tail,
+    /FC Initialize Start RequestId: (\S+)\r\n[^]*initializing\n[^]*FC Initialize End RequestId: \1\r\n[^]*FC Invoke Start RequestId: \1\r\n/,
+  );
   assert.equal((await world.invoke(name)).text, '1');
   await world.waitForOutput(name, /initializing/);
 });
@@ -60,7 +66,9 @@ for (const [runtime, code] of [
     await world.invoke(name);
     const body = new models.UpdateFunctionInput({ description: 'changed', environmentVariables: { NEW: '1' } });
     await world.client.updateFunction(name, new models.UpdateFunctionRequest({ body }));
+    await world.waitForOutput(name, /FC PreStop Start RequestId: /);
     await world.waitForOutput(name, /last words/);
+    await world.waitForOutput(name, /FC PreStop End RequestId: \S+$/m);
   });
 }
 

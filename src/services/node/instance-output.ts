@@ -20,6 +20,12 @@ export class InstanceOutputBuffer {
     this.emit(this.lines.push(chunk));
   }
 
+  /** A line of the platform's own (FC reference 2.7); what the function had begun to write ends before it. */
+  mark(line: string): void {
+    this.emit(this.lines.end());
+    this.push(Buffer.from(`${line}\r\n`));
+  }
+
   /** From now on lines go to `listener`; of those from before first what the start log does not tell. */
   listen(listener: (text: string) => void): void {
     this.listener = listener;

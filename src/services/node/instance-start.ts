@@ -23,6 +23,7 @@ import {
   USUAL_PLACES,
 } from './environment.ts';
 import { firstHealth } from './health-check.ts';
+import { hookMarks } from './hook-marks.ts';
 import { InstanceOutputBuffer } from './instance-output.ts';
 import type { LaunchTable, RuntimeLaunch } from './launch.ts';
 import { hasInitializer, loadFrame, requestCredentials } from './load-frame.ts';
@@ -372,7 +373,16 @@ export class InstanceStart {
     const seconds = this.order.spec.config.initializer?.timeout ?? LIMITS.timeoutDefaultSeconds;
     const credentials = requestCredentials(this.order);
     const request = { requestId: this.order.requestId, ...(credentials && { credentials }) };
-    const answer = await this.step('initialization', seconds, () => control.initialize(request, seconds * 1000));
+    const marks = hookMarks('Initialize', this.order, this.order.requestId, this.holdings.output);
+    marks.begin();
+    let answer: Awaited<ReturnType<RuntimeControl['initialize']>>;
+    try {
+      answer = await this.step('initialization', seconds, () => control.initialize(request, seconds * 1000));
+    } catch (error) {
+      marks.end(text(error));
+      throw error;
+    }
+    marks.end(answer.ok ? undefined : (answer.error?.errorMessage ?? 'the initializer failed'));
     if (answer.ok) return;
     const errorMessage = `the initializer failed${answer.status === undefined ? '' : ` with status code: ${answer.status}`}`;
     throw failure.initializationFailed(

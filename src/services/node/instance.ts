@@ -16,6 +16,7 @@ import type { SandboxHandle } from '../../core/ports/sandbox.ts';
 import { watchHealth } from './health-check.ts';
 import { type InstanceEffect, type InstanceEvent, type InstancePhase, transition } from './instance-machine.ts';
 import type { InstanceHoldings, InstanceStart } from './instance-start.ts';
+import { hookMarks } from './hook-marks.ts';
 import { text } from './runtime-boot.ts';
 import { StartFailedError } from './start-failure.ts';
 
@@ -270,9 +271,15 @@ export class Instance {
     await this.thaw();
     if (hook !== undefined && hook.handler !== '' && control !== undefined) {
       const requestId = newRequestId(this.parts.random, this.parts.clock.now());
-      await control.preStop({ requestId }, hook.timeout * 1000).catch((error: unknown) => {
+      const marks = hookMarks('PreStop', this.order, requestId, this.holdings.output);
+      marks.begin();
+      try {
+        const { ok, error } = await control.preStop({ requestId }, hook.timeout * 1000);
+        marks.end(ok ? undefined : (error?.errorMessage ?? 'the hook failed'));
+      } catch (error) {
+        marks.end(text(error));
         this.parts.log.log('info', 'a pre-stop hook did not end', { instanceId: this.id, error: text(error) });
-      });
+      }
     }
     this.apply({ type: 'hook-ended' });
   }
