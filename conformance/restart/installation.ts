@@ -181,7 +181,7 @@ export class Installation {
     return found;
   }
 
-  /** Ends whatever still runs and removes the data; for the end of a file. */
+  /** Ends whatever still runs and removes the data; for the end of a file. Throws when something stays on the host. */
   async close(): Promise<void> {
     if (this.pid('supervisor') !== undefined) await this.end('SIGTERM');
     for (const role of ['server', 'agent'] as const) {
@@ -190,7 +190,9 @@ export class Installation {
       process.kill(pid, 'SIGTERM');
       await until(`the ${role} is gone`, () => !alive(pid));
     }
+    const left = await this.leftovers();
     await rm(this.home, { recursive: true, force: true });
+    if (left.length > 0) throw new Error(`left behind:\n${left.join('\n')}`);
   }
 
   private spawnUp([api, objects]: readonly [string, string]): ChildProcess {

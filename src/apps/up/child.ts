@@ -30,7 +30,9 @@ export class SupervisedChild {
   private wasReady = false;
   private timer: NodeJS.Timeout | undefined;
   private readonly finished = Promise.withResolvers<void>();
-  private readonly gone = Promise.withResolvers<void>();
+  /** Of the process that was started last. */
+  private up = Promise.withResolvers<boolean>();
+  private gone = Promise.withResolvers<void>();
 
   constructor(options: ChildOptions) {
     this.options = options;
@@ -39,6 +41,8 @@ export class SupervisedChild {
   start(): void {
     const { entry, args, descriptors = [], env, name, logger } = this.options;
     this.startedAt = performance.now();
+    this.up = Promise.withResolvers<boolean>();
+    this.gone = Promise.withResolvers<void>();
     const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', entry, ...args], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...descriptors],
       env,
@@ -47,8 +51,10 @@ export class SupervisedChild {
     });
     this.process = child;
     child.on('message', (message) => {
-      if (typeof message === 'object' && message !== null && 'type' in message && message.type === 'ready')
+      if (typeof message === 'object' && message !== null && 'type' in message && message.type === 'ready') {
         this.wasReady = true;
+        this.up.resolve(true);
+      }
       if (typeof message === 'object' && message !== null && 'type' in message && message.type === 'finished')
         this.finished.resolve();
       this.options.onMessage(message);
@@ -82,12 +88,33 @@ export class SupervisedChild {
     clearTimeout(timer);
   }
 
+  /**
+   * Brings the process up, at once if it waits for its turn to be started again; from now on it is not started again by
+   * itself. Resolves with true when it serves; with false when it never did before, ends first, or takes longer than `limitMs`.
+   */
+  async serving(limitMs: number): Promise<boolean> {
+    this.ending = true;
+    clearTimeout(this.timer);
+    if (!this.wasReady) return false;
+    if (!this.alive()) this.start();
+    const late = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => late.resolve(false), limitMs);
+    const serves = await Promise.race([this.up.promise, this.gone.promise.then(() => false), late.promise]);
+    clearTimeout(timer);
+    return serves;
+  }
+
+  private alive(): boolean {
+    const child = this.process;
+    return child?.pid !== undefined && child.exitCode === null && child.signalCode === null;
+  }
+
   /** Tells the process to end, kills it after `graceMs`; resolves when it is gone, with whether it ended in order. */
   async end(graceMs: number): Promise<boolean> {
     this.ending = true;
     clearTimeout(this.timer);
     const child = this.process;
-    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return false;
+    if (child === undefined || !this.alive()) return false;
     child.kill('SIGTERM');
     const cut = setTimeout(() => child.kill('SIGKILL'), graceMs);
     await this.gone.promise;

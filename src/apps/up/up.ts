@@ -14,6 +14,7 @@ import { checkTuning, UsageError, type UpSettings } from './settings.ts';
 const DEFAULT_REGION = 'local';
 const SERVER_GRACE_MS = 35_000;
 const AGENT_GRACE_MS = 100_000;
+const AGENT_START_MS = 30_000;
 const PACKAGE_ROOT = join(import.meta.dirname, '../../..');
 
 /**
@@ -106,9 +107,22 @@ async function supervise(site: Site): Promise<void> {
   await over.promise;
   // While instances end, the server is there for their last words and for what their hooks still want to do.
   await server.finish(SERVER_GRACE_MS);
-  const inOrder = await agent.end(AGENT_GRACE_MS);
+  const inOrder = await endInstances(agent);
   await server.end(SERVER_GRACE_MS);
   if (inOrder) removeRunDir(runDir);
+}
+
+/**
+ * Ends the agent, and with it every instance. An agent that was just killed is brought up once more for it, so that nothing
+ * stays on the host whatever happened before.
+ */
+async function endInstances(agent: SupervisedChild): Promise<boolean> {
+  for (let tries = 0; tries < 3; tries++) {
+    const served = await agent.serving(AGENT_START_MS);
+    if (await agent.end(AGENT_GRACE_MS)) return true;
+    if (!served) return false;
+  }
+  return false;
 }
 
 function isReady(message: unknown): boolean {

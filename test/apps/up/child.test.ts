@@ -51,3 +51,37 @@ test('one that cannot even be started is not waited for', { timeout: 30_000 }, a
   await gaveUp.promise;
   assert.equal(await child.end(10_000), false);
 });
+
+test('one that was just killed is brought up once more, so that it can end in order', { timeout: 30_000 }, async () => {
+  let starts = 0;
+  const child = childOf(SERVES, {
+    onMessage() {
+      starts++;
+      if (starts === 1) process.kill(child.pid ?? 0, 'SIGKILL');
+    },
+  });
+  const killed = Promise.withResolvers<void>();
+  child.start();
+  const { pid } = child;
+  const look = setInterval(() => {
+    try {
+      process.kill(pid ?? 0, 0);
+    } catch {
+      clearInterval(look);
+      killed.resolve();
+    }
+  }, 5);
+  await killed.promise;
+  assert.equal(await child.serving(10_000), true);
+  assert.equal(await child.end(10_000), true);
+  assert.equal(starts, 2);
+  assert.equal(await child.end(1_000), false);
+});
+
+test('one that never served is not brought up again', { timeout: 30_000 }, async () => {
+  const gaveUp = Promise.withResolvers<void>();
+  const child = childOf('process.exit(3)', { onHopeless: gaveUp.resolve });
+  child.start();
+  await gaveUp.promise;
+  assert.equal(await child.serving(10_000), false);
+});
