@@ -1,49 +1,26 @@
 import { Alarm } from '../../core/base/alarm.ts';
-import type { Clock } from '../../core/base/clock.ts';
 import { DisposableStore } from '../../core/base/disposable.ts';
-import { newInstanceId } from '../../core/base/ids.ts';
-import type { Logger } from '../../core/base/log.ts';
-import type { Random } from '../../core/base/random.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import type { InstanceExit } from '../../core/domain/instance.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
-import type { Catalog } from '../../core/ports/catalog.ts';
-import type { FactLog } from '../../core/ports/fact-log.ts';
-import type { Identity } from '../../core/ports/identity.ts';
-import type { InstanceDialer } from '../../core/ports/instance-link.ts';
-import { InstanceStartError, type NodePool, type StartFailure } from '../../core/ports/node-pool.ts';
 import type { CallForecast, InstanceView, Lease, Scheduling } from '../../core/ports/scheduling.ts';
+import { Adoption } from './adoption.ts';
 import { room } from './capacity.ts';
 import { decide } from './core.ts';
-import type { RejectReason, ReleaseOutcome, SchedulerEffect, SchedulerEvent, VersionShape } from './events.ts';
+import type { RejectReason, ReleaseOutcome, SchedulerEffect, SchedulerEvent } from './events.ts';
 import { ColdReasons } from './cold-reasons.ts';
-import { EarlyLink } from './early-link.ts';
 import { Freezer } from './freezer.ts';
-import { InstanceRecord, isLinked } from './instance-record.ts';
+import { InstanceBook } from './instance-book.ts';
+import { type InstanceRecord, isLinked } from './instance-record.ts';
+import { InstanceStarts } from './instance-starts.ts';
 import { KnownVersions, shapeOf } from './known-versions.ts';
 import { InstanceLease, type LeaseOwner, WARM_TIMINGS } from './lease.ts';
 import { OverloadGate } from './overload-gate.ts';
-import { type Placed, PlacementLedger } from './placement-ledger.ts';
-import { causeOf, refusalError } from './refusals.ts';
+import { refusalError } from './refusals.ts';
 import { ReservedCapacity } from './reserved-capacity.ts';
-import type { SchedulerSettings } from './settings.ts';
+import type { SchedulingDeps } from './scheduling-deps.ts';
 import { createSchedulerState, type SchedulerState } from './state.ts';
 import { WaitingCall } from './waiting-calls.ts';
-
-export interface SchedulingDeps {
-  readonly pool: NodePool;
-  readonly dialer: InstanceDialer;
-  readonly identity: Identity;
-  readonly catalog: Catalog;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** Of this server process: higher than that of every one before. */
-  readonly epoch: number;
-  readonly facts: FactLog;
-  /** Overrides of the scheduler's settings, e.g. `instancesPerAccount`. */
-  readonly limits: Partial<SchedulerSettings>;
-  readonly logger: Logger;
-}
 
 /** A broken link is mostly the end of a process: the true reason of that is worth this long a wait, ms. */
 const EXIT_PATIENCE_MS = 250;
@@ -57,9 +34,9 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
   private readonly deps: SchedulingDeps;
   private readonly state: SchedulerState;
   private readonly known: KnownVersions;
-  private readonly records = new Map<number, InstanceRecord>();
-  private readonly byId = new Map<string, InstanceRecord>();
-  private readonly placement = new PlacementLedger();
+  private readonly book = new InstanceBook();
+  private readonly starts: InstanceStarts;
+  private readonly adoption: Adoption;
   private readonly waiting = new Map<number, WaitingCall>();
   /** Versions whose first call is finding out about their limits. */
   private readonly learning = new Set<string>();
@@ -70,11 +47,8 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
   private readonly coldReasons = new ColdReasons();
   /** A timer is being decided: what it stops has expired. */
   private ticking = false;
-  private adopting: Promise<void> = Promise.resolve();
   private nextRequest = 1;
   private performing = false;
-  /** Why the start that is being decided failed; only set meanwhile. */
-  private startError: InstanceStartError | undefined = undefined;
   private stage: 'running' | 'draining' | 'closed' = 'running';
   private onDrained: (() => void) | undefined = undefined;
 
@@ -85,14 +59,30 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     this.overload = this.lifetime.add(new OverloadGate(deps.clock, deps.random));
     this.reserved = new ReservedCapacity({
       state: this.state,
-      idOf: (instance) => this.records.get(instance)?.instanceId,
+      idOf: (instance) => this.book.get(instance)?.instanceId,
       learn: (spec) => this.known.learn(spec),
       send: (event) => this.send(event),
     });
     this.alarm = this.lifetime.add(new Alarm(deps.clock, () => this.send({ type: 'tick' })));
     const { pool, clock, logger } = deps;
-    const record = (instance: number): InstanceRecord | undefined => this.records.get(instance);
+    const record = (instance: number): InstanceRecord | undefined => this.book.get(instance);
     this.freezer = this.lifetime.add(new Freezer({ state: this.state, record, pool, clock, logger }));
+    const { state, book, known, coldReasons, reserved } = this;
+    const loop = {
+      outside: deps,
+      state,
+      book,
+      send: (event: SchedulerEvent) => this.send(event),
+      background: (what: string, work: Promise<void>) => this.background(what, work),
+      closed: () => this.stage === 'closed',
+    };
+    this.starts = new InstanceStarts({
+      ...loop,
+      coldReasons,
+      reserved,
+      orderOf: (key, cause) => this.orderOf(key, cause),
+    });
+    this.adoption = new Adoption({ ...loop, known, starts: this.starts, retire: (key) => this.retire(key) });
   }
 
   /**
@@ -104,16 +94,16 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     this.lifetime.add(pool.onExit((exit) => this.onExit(exit)));
     this.lifetime.add(
       pool.onUsage((usage) => {
-        const record = this.byId.get(usage.instanceId);
+        const record = this.book.named(usage.instanceId);
         if (record !== undefined) record.memoryPeakBytes = Math.max(record.memoryPeakBytes, usage.memoryPeakBytes);
-        this.placement.measured(usage.instanceId, usage.cpuMicros, this.deps.clock.monotonic());
+        this.book.placement.measured(usage.instanceId, usage.cpuMicros, this.deps.clock.monotonic());
       }),
     );
     this.lifetime.add(
       pool.onNodeUp(() => {
         // A node that is up again has let everything run.
-        for (const record of this.records.values()) if (record.pause === 'frozen') record.pause = 'runs';
-        this.background('adopt instances', this.adoptAll());
+        for (const record of this.book.all()) if (record.pause === 'frozen') record.pause = 'runs';
+        this.background('adopt instances', this.adoption.all());
       }),
     );
     this.lifetime.add(
@@ -121,7 +111,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
         this.background('follow a change of a function', this.known.changed(account, name)),
       ),
     );
-    await this.adoptAll().catch((error: unknown) => {
+    await this.adoption.all().catch((error: unknown) => {
       this.deps.logger.log('warn', 'running instances could not be listed yet', { error: String(error) });
     });
   }
@@ -144,7 +134,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
       call.reject(closing());
     }
     this.waiting.clear();
-    for (const record of this.records.values()) {
+    for (const record of this.book.all()) {
       record.removal?.dispose();
       record.link?.close();
     }
@@ -189,7 +179,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
 
   /** A slot on this very instance, if it has one now. */
   hold(instanceId: string): Lease | undefined {
-    const record = this.byId.get(instanceId);
+    const record = this.book.named(instanceId);
     if (record === undefined || this.stage !== 'running') return undefined;
     const request = this.nextRequest++;
     decide(this.state, { type: 'hold', request, instance: record.number }, this.deps.clock.monotonic());
@@ -211,7 +201,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     const views: InstanceView[] = [];
     for (const version of this.state.functions.get(`${account}/${functionName}`)?.versions ?? []) {
       for (const instance of version.instances) {
-        const record = this.records.get(instance.id);
+        const record = this.book.get(instance.id);
         if (record === undefined) continue;
         const { phase, inFlight } = instance;
         views.push({
@@ -243,7 +233,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
   }
 
   retire(versionKey: string): void {
-    this.placement.forget(versionKey);
+    this.book.placement.forget(versionKey);
     this.send({ type: 'retire', version: versionKey });
   }
 
@@ -301,15 +291,15 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
       case 'reject':
         return this.reject(effect.request, effect.reason);
       case 'start':
-        return this.background('start an instance', this.startInstance(effect.instance, effect.version, effect.cause));
+        return this.background('start an instance', this.starts.start(effect.instance, effect.version, effect.cause));
       case 'idle-mode': {
-        const record = this.records.get(effect.instance);
+        const record = this.book.get(effect.instance);
         if (record !== undefined) this.freezer.setIdleMode(record, effect.idle);
         return;
       }
       case 'stop':
       case 'kill': {
-        const record = this.records.get(effect.instance);
+        const record = this.book.get(effect.instance);
         if (record === undefined) return;
         const { instanceId } = record;
         const ending = this.state.instances.get(effect.instance)?.version;
@@ -332,7 +322,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     const effect = effects[effects.length - 1];
     if (effect?.type !== 'grant' || effect.request !== request) return undefined;
     effects.pop();
-    const record = this.records.get(effect.instance);
+    const record = this.book.get(effect.instance);
     if (isLinked(record)) {
       if (record.pause === 'frozen') this.freezer.thaw(record);
       return new InstanceLease(this, request, record, effect.epoch, WARM_TIMINGS, '');
@@ -344,7 +334,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
   private grant(effect: Extract<SchedulerEffect, { type: 'grant' }>): void {
     const { request, epoch, cold, first } = effect;
     const call = this.waiting.get(request);
-    const record = this.records.get(effect.instance);
+    const record = this.book.get(effect.instance);
     if (call === undefined || !isLinked(record)) {
       // Cancelled between decision and delivery: the slot goes back.
       this.send({ type: 'released', request, epoch, outcome: 'ok' });
@@ -362,7 +352,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     if (call === undefined) return;
     this.waiting.delete(request);
     if (reason === 'start-failed') {
-      call.reject(this.startError ?? new TidemillError('InternalServerError', 'the instance could not be started'));
+      call.reject(this.starts.error ?? new TidemillError('InternalServerError', 'the instance could not be started'));
       return;
     }
     const { account, functionName } = call.spec;
@@ -374,103 +364,21 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     call.reject(refusalError(reason, call.spec, limits));
   }
 
-  private async startInstance(number: number, shape: VersionShape, cause: number): Promise<void> {
-    const { pool, dialer, identity, clock, random, facts } = this.deps;
-    const spec = this.waiting.get(cause)?.spec ?? this.known.get(shape.key)?.spec;
-    if (spec === undefined) throw new Error(`no version known by ${shape.key}`);
-    const requestId = this.waiting.get(cause)?.requestId ?? '';
-    const record = new InstanceRecord(number, newInstanceId(random, clock.now()), spec, clock.now());
-    this.records.set(number, record);
-    this.byId.set(record.instanceId, record);
-    const version = this.state.versions.get(shape.key);
-    if (version !== undefined) record.coldReason = this.coldReasons.reasonFor(version);
-    const begin = clock.monotonic();
-    const early = new EarlyLink(dialer, spec, this.deps.epoch);
-    try {
-      const node = await this.placeOn(record.instanceId, shape);
-      const credentials = identity.credentialsFor(spec.account, spec.functionArn);
-      const order = { instanceId: record.instanceId, spec, requestId, credentials };
-      record.started = await pool.start(node === undefined ? order : { ...order, nodeId: node }, (address) =>
-        early.placed(address),
-      );
-      const link = await early.take(record.started.address);
-      this.linked(record, link);
-      const { sandboxMs, runtimeMs, codeMs, initializerMs } = record.started.timings;
-      const phases = sandboxMs + runtimeMs + codeMs + initializerMs;
-      record.placedMs = Math.max(0, clock.monotonic() - begin - phases);
-    } catch (error) {
-      if (record.started === undefined) early.abandon();
-      this.startFailed(record, error);
-      return;
-    }
-    facts.append({
-      type: 'instance-started',
-      at: clock.now(),
-      account: spec.account,
-      functionName: spec.functionName,
-      instanceId: record.instanceId,
-      versionId: spec.versionId,
-      from: record.started.timings.from,
-      startMs: clock.monotonic() - begin,
-    });
-    this.reserved.started(spec.key);
-    this.send({ type: 'started', instance: number });
-  }
-
-  /**
-   * Counts the instance at once on the node that placement chooses. Undefined: no node is up, the start waits for one. Rejects
-   * when no node has room, never in the midst of the decision that ordered the start.
-   */
-  private placeOn(instanceId: string, shape: VersionShape): Promise<string | undefined> {
-    const nodes = this.deps.pool.nodes();
-    if (nodes.length === 0) return Promise.resolve(undefined);
-    const placed = placedOf(shape);
-    const node = this.placement.choose(nodes, placed);
-    if (node === undefined) {
-      const message = `no machine has room for another instance of ${shape.memoryMb} MB`;
-      return Promise.reject(new InstanceStartError({ kind: 'no-capacity', message, startLog: '' }));
-    }
-    this.placement.add(instanceId, node, placed);
-    return Promise.resolve(node);
-  }
-
-  /** Throws when the instance ended before its link was made. */
-  private linked(record: InstanceRecord, link: InstanceRecord['link'] & object): void {
-    if (record.exit !== undefined || this.stage === 'closed') {
-      link.close();
-      throw new InstanceStartError(endedEarly(record.exit, record.started?.startLog ?? ''));
-    }
-    record.link = link;
-    void link.closed.then(() => {
-      record.linkLost = true;
-      this.send({ type: 'lost', instance: record.number });
-    });
-  }
-
-  private startFailed(record: InstanceRecord, error: unknown): void {
-    const { logger, pool } = this.deps;
-    this.drop(record);
-    if (record.started !== undefined && record.exit === undefined) {
-      this.background('kill an instance', pool.kill(record.instanceId, 'killed'));
-    }
-    const failure = error instanceof InstanceStartError ? error : new InstanceStartError(platformFailure(error));
-    if (failure.failure.kind === 'platform') {
-      logger.log('error', 'an instance could not be started', { instance: record.instanceId, error: String(error) });
-    }
-    this.reserved.startFailed(record.spec.key, failure);
-    this.startError = failure;
-    this.send({ type: 'start-failed', instance: record.number, cause: causeOf(failure.failure.kind) });
-    this.startError = undefined;
+  private orderOf(versionKey: string, cause: number): { spec: VersionSpec; requestId: string } | undefined {
+    const call = this.waiting.get(cause);
+    if (call !== undefined) return { spec: call.spec, requestId: call.requestId };
+    const spec = this.known.get(versionKey)?.spec;
+    return spec === undefined ? undefined : { spec, requestId: '' };
   }
 
   private onExit(exit: InstanceExit): void {
-    const record = this.byId.get(exit.instanceId);
+    const record = this.book.named(exit.instanceId);
     if (record === undefined) return;
     record.exit = exit;
     this.coldReasons.exited(`${record.spec.account}/${record.spec.functionName}`, record.spec.key, exit.reason);
     // While it starts the start itself fails, with the reason.
     if (this.state.instances.get(record.number)?.phase === 'starting') return;
-    this.drop(record);
+    this.book.drop(record);
     this.send({ type: 'exited', instance: record.number });
     const { spec } = record;
     if (!this.state.versions.has(spec.key)) this.known.forget(spec.key);
@@ -490,55 +398,6 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     this.background('kill an instance', this.deps.pool.kill(record.instanceId, 'killed'));
   }
 
-  private drop(record: InstanceRecord): void {
-    this.records.delete(record.number);
-    this.byId.delete(record.instanceId);
-    this.placement.remove(record.instanceId);
-    record.removal?.dispose();
-    record.link?.close();
-  }
-
-  /** One after the other: who waits for it knows everything found before. */
-  private adoptAll(): Promise<void> {
-    const again = (): Promise<void> => this.adoptFound();
-    this.adopting = this.adopting.then(again, again);
-    return this.adopting;
-  }
-
-  private async adoptFound(): Promise<void> {
-    const { pool, dialer, epoch, clock, logger } = this.deps;
-    const nodes = pool.nodes();
-    const capacityMb = nodes.length === 0 ? undefined : nodes.reduce((sum, node) => sum + node.memoryMb, 0);
-    this.send({ type: 'memory', capacityMb });
-    for (const found of await pool.list()) {
-      if (this.byId.has(found.instanceId) || this.stage === 'closed') continue;
-      const { spec, instanceId } = found;
-      const record = new InstanceRecord(this.state.nextInstance++, instanceId, spec, clock.now());
-      this.records.set(record.number, record);
-      this.byId.set(instanceId, record);
-      try {
-        const link = await dialer.dial(found.address, spec, epoch);
-        this.linked(record, link);
-        const { shape } = await this.known.learn(spec);
-        this.placement.add(instanceId, found.nodeId, placedOf(shape));
-        if (record.exit !== undefined) continue;
-        const busy = link.busyAtConnect.length;
-        this.send({ type: 'adopted', instance: record.number, version: shape, busy });
-        if (busy > 0) {
-          void link.drained().then(() => this.send({ type: 'adopted-drained', instance: record.number }));
-        }
-        if (!(await this.known.isCurrent(spec))) this.retire(spec.key);
-      } catch (error) {
-        this.drop(record);
-        logger.log('warn', 'an instance that was found could not be adopted and is removed', {
-          instance: instanceId,
-          error: String(error),
-        });
-        this.background('kill an instance', pool.kill(instanceId, 'killed'));
-      }
-    }
-  }
-
   private background(what: string, work: Promise<void>): void {
     work.catch((error: unknown) => {
       this.deps.logger.log('error', `could not ${what}`, { error: String(error) });
@@ -549,22 +408,8 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
 /** How long the loop sleeps at most. */
 const LONGEST_SLEEP_MS = 600_000;
 
-function placedOf({ key, functionKey, memoryMb }: VersionShape): Placed {
-  return { versionKey: key, functionKey, memoryMb };
-}
-
 function closing(): TidemillError {
   return new TidemillError('ResourceThrottled', 'the server is shutting down', { remedy: 'Send the call again.' });
-}
-
-function platformFailure(error: unknown): StartFailure {
-  const message = error instanceof Error ? error.message : String(error);
-  return { kind: 'platform', message: `the instance could not be reached: ${message}`, startLog: '' };
-}
-
-function endedEarly(exit: InstanceExit | undefined, startLog: string): StartFailure {
-  if (exit === undefined) return { kind: 'platform', message: 'the server is shutting down', startLog };
-  return { kind: 'exited', message: `Function instance exited unexpectedly. Logs: ${exit.lastOutput}`, startLog };
 }
 
 /** Scheduling over a pool of nodes. Call `start` once before use, `drain` and `close` at the end. */
