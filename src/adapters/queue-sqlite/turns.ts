@@ -101,6 +101,12 @@ export class Turns {
     this.byId.delete(turn.keyId);
   }
 
+  /** The `max` keys that hold most. */
+  largest(max: number): KeyTurn[] {
+    const all = [...this.byId.values()];
+    return all.sort((a, b) => b.waiting + b.leased - (a.waiting + a.leased)).slice(0, max);
+  }
+
   /** How many reminders are kept, outdated ones included. */
   get reminders(): number {
     return this.later.size;

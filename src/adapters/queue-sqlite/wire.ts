@@ -1,29 +1,85 @@
-/** What travels from the queue's owner to its writer thread. Times are whole milliseconds; payloads go beside, in one buffer. */
+import type { EndState, TaskIdentity, TaskRecord } from '../../core/domain/async-task.ts';
+import type { LetterCause } from '../../core/domain/dead-letter.ts';
+import type { EndRecord, EventEnd, LetterQuery, NewEvent, RetryPlan, TaskQuery } from '../../core/ports/event-queue.ts';
+
+/**
+ * What travels from the queue's owner to its writer thread. Times are whole milliseconds; bytes go beside, in one buffer: those
+ * of a call lie one after the other, in the order in which `sizesOf` names them.
+ */
 export type QueueCall =
   | EnqueueCall
-  | {
-      readonly op: 'lease';
-      readonly max: number;
-      readonly leaseMs: number;
-      readonly now: number;
-      readonly skip: readonly string[];
-    }
+  | LeaseCall
+  | TakeOverCall
   | { readonly op: 'renew'; readonly id: string; readonly epoch: number; readonly expiresAt: number }
+  | RetryCall
+  | SettleCall
+  | { readonly op: 'untold'; readonly limit: number }
+  | { readonly op: 'told'; readonly number: number }
+  | { readonly op: 'depth'; readonly key: string | undefined }
+  | { readonly op: 'depths'; readonly limit: number }
+  | { readonly op: 'next-due' }
   | {
-      readonly op: 'retry';
+      readonly op: 'task-running';
       readonly id: string;
       readonly epoch: number;
-      readonly dueAt: number;
-      readonly countAttempt: boolean;
+      readonly instanceId: string;
+      readonly now: number;
     }
-  | { readonly op: 'settle'; readonly id: string; readonly epoch: number; readonly now: number }
-  | { readonly op: 'depth'; readonly key: string | undefined }
-  | { readonly op: 'next-due' };
+  | { readonly op: 'task-stop'; readonly owner: string; readonly taskId: string; readonly now: number }
+  | { readonly op: 'task-get'; readonly owner: string; readonly taskId: string }
+  | { readonly op: 'task-list'; readonly owner: string; readonly query: TaskQuery }
+  | { readonly op: 'letter-list'; readonly query: LetterQuery; readonly now: number }
+  | { readonly op: 'letter-get' | 'letter-remove'; readonly account: string; readonly number: number }
+  | RedriveCall
+  | { readonly op: 'letter-counts' };
 
 export interface EnqueueCall {
   readonly op: 'enqueue';
   readonly now: number;
   readonly events: readonly WireEvent[];
+}
+
+export interface LeaseCall {
+  readonly op: 'lease';
+  readonly max: number;
+  readonly leaseMs: number;
+  readonly now: number;
+  readonly skip: readonly string[];
+}
+
+export interface TakeOverCall {
+  readonly op: 'take-over';
+  readonly leaseMs: number;
+  readonly now: number;
+}
+
+export interface RetryCall extends RetryPlan {
+  readonly op: 'retry';
+  readonly id: string;
+  readonly epoch: number;
+  readonly now: number;
+}
+
+export interface SettleCall {
+  readonly op: 'settle';
+  readonly id: string;
+  readonly epoch: number;
+  readonly now: number;
+  readonly state: EndState;
+  readonly attempts: number;
+  readonly message: string;
+  readonly then: readonly WireEvent[];
+  readonly letter: LetterCause | undefined;
+  readonly result: { readonly size: number; readonly durationMs: number } | undefined;
+  readonly delivered: EventEnd['delivered'];
+}
+
+export interface RedriveCall {
+  readonly op: 'letter-redrive';
+  readonly account: string;
+  readonly number: number;
+  readonly now: number;
+  readonly event: WireEvent;
 }
 
 export interface WireEvent {
@@ -32,8 +88,8 @@ export interface WireEvent {
   readonly dueAt: number;
   /** JSON text. */
   readonly headers: string;
-  /** Bytes of payload; payloads lie one after the other in the order of the events. */
   readonly size: number;
+  readonly task: TaskIdentity | undefined;
 }
 
 export interface WireLease {
@@ -42,12 +98,52 @@ export interface WireLease {
   readonly headers: string;
   readonly acceptedAt: number;
   readonly attempts: number;
+  readonly failures: number;
   readonly epoch: number;
   readonly expiresAt: number;
-  /** Where the payload lies in the buffer that comes with the answers. */
+  readonly stopping: boolean;
+  readonly payload: Bytes;
+}
+
+/** Where bytes lie in the buffer that comes with the answers. */
+export interface Bytes {
   readonly offset: number;
   readonly size: number;
 }
+
+export type WireEnd = Omit<EndRecord, 'headers'> & { readonly headers: string };
+
+export interface WireTask {
+  readonly number: number;
+  readonly task: TaskRecord;
+  readonly payload: Bytes | undefined;
+  readonly result: Bytes | undefined;
+}
+
+/** What `task-stop` did, and to which event. */
+export interface WireStop {
+  readonly outcome: 'stopped' | 'stopping' | 'ended';
+  readonly eventId: string;
+  readonly end: WireEnd | undefined;
+}
+
+/** The sizes of the byte strings that travel with a call, in their order. */
+export function sizesOf(call: QueueCall): readonly number[] {
+  switch (call.op) {
+    case 'enqueue':
+      return call.events.map((event) => event.size);
+    case 'settle': {
+      const sizes = call.then.map((event) => event.size);
+      return call.result === undefined ? sizes : [...sizes, call.result.size];
+    }
+    case 'letter-redrive':
+      return [call.event.size];
+    default:
+      return NONE;
+  }
+}
+
+const NONE: readonly number[] = [];
 
 /** Copies the parts into one buffer of their total size, which can be transferred to another thread. */
 export function joinBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
@@ -60,4 +156,43 @@ export function joinBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
     offset += part.byteLength;
   }
   return joined;
+}
+
+/** Collects the bytes of answers, to be sent as one buffer. */
+export class OutgoingBytes {
+  readonly parts: Uint8Array[] = [];
+  private offset = 0;
+
+  add(bytes: unknown): Bytes {
+    const part = bytes instanceof Uint8Array ? bytes : new Uint8Array(0);
+    const at = { offset: this.offset, size: part.byteLength };
+    this.parts.push(part);
+    this.offset += part.byteLength;
+    return at;
+  }
+}
+
+/** Never earlier than asked for; a time that is no number would poison the whole batch, so it is refused here. */
+export function wholeTime(at: number): number {
+  const whole = Math.ceil(at);
+  if (!Number.isSafeInteger(whole)) throw new TypeError(`${at} is not a time in milliseconds`);
+  return whole;
+}
+
+export function toWire(event: NewEvent): WireEvent {
+  const headers = JSON.stringify(event.headers);
+  if (headers === undefined) throw new TypeError(`the headers of event ${event.id} are not JSON data`);
+  return {
+    id: event.id,
+    key: event.key,
+    dueAt: wholeTime(event.dueAt),
+    headers,
+    size: event.payload.byteLength,
+    task: event.task,
+  };
+}
+
+/** A copy: what comes beside belongs to all answers of a batch. */
+export function bytesAt({ offset, size }: Bytes, bytes: Uint8Array | undefined): Uint8Array {
+  return bytes?.slice(offset, offset + size) ?? new Uint8Array(0);
 }

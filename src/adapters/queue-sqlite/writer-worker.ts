@@ -4,8 +4,16 @@ import { type BatchHandler, serveBatches } from '../../core/base/batch-thread.ts
 import { inTransaction } from '../sqlite/database.ts';
 import { openQueueDatabase } from './database.ts';
 import { startThread, threadOwner } from '../sqlite/node-thread.ts';
+import type { LetterBounds } from './letter-rows.ts';
 import { QueueTables } from './queue-tables.ts';
-import { type EnqueueCall, joinBytes, type QueueCall } from './wire.ts';
+import { runCalls } from './run-calls.ts';
+import { joinBytes, type QueueCall } from './wire.ts';
+
+interface WriterData {
+  readonly path: string;
+  readonly rememberMs: number;
+  readonly letters: LetterBounds;
+}
 
 /** From this size of the write-ahead log the checkpointer is asked to work it off. */
 const CHECKPOINT_BYTES = 8 * 1024 * 1024;
@@ -45,57 +53,16 @@ function makeCheckpoints(path: string, finish: () => void) {
   };
 }
 
-function payloadsOf(call: EnqueueCall, bytes: Uint8Array | undefined, start: number): Uint8Array[] {
-  let offset = start;
-  return call.events.map((event) => {
-    const payload = bytes?.subarray(offset, offset + event.size) ?? new Uint8Array(0);
-    offset += event.size;
-    return payload;
-  });
-}
-
-function openWriter(path: string, rememberMs: number, release: () => void): BatchHandler<QueueCall> {
+function openWriter({ path, rememberMs, letters }: WriterData, release: () => void): BatchHandler<QueueCall> {
   const db = openQueueDatabase(path);
-  const tables = new QueueTables(db, rememberMs);
+  const tables = new QueueTables(db, rememberMs, letters);
   const checkpoint = db.prepare('PRAGMA wal_checkpoint(PASSIVE)');
   const checkpoints = makeCheckpoints(path, () => void checkpoint.get());
-
-  function runAll(calls: readonly QueueCall[], bytes: Uint8Array | undefined, leased: Uint8Array[]): unknown[] {
-    let read = 0;
-    let written = 0;
-    return calls.map((call) => {
-      switch (call.op) {
-        case 'enqueue': {
-          const payloads = payloadsOf(call, bytes, read);
-          for (const payload of payloads) read += payload.byteLength;
-          return tables.enqueue(call, payloads);
-        }
-        case 'lease':
-          return tables.lease(call, leased).map((lease) => {
-            const offset = written;
-            written += lease.size;
-            return { ...lease, offset };
-          });
-        case 'renew':
-          return tables.renew(call.id, call.epoch, call.expiresAt);
-        case 'retry':
-          return tables.retry(call.id, call.epoch, call.dueAt, call.countAttempt);
-        case 'settle':
-          return tables.settle(call.id, call.epoch, call.now);
-        case 'depth':
-          return tables.depth(call.key);
-        case 'next-due':
-          return tables.nextDue();
-      }
-    });
-  }
-
   return {
     run(calls, bytes) {
-      const leased: Uint8Array[] = [];
       try {
-        const answers = inTransaction(db, () => runAll(calls, bytes, leased));
-        return leased.length === 0 ? { answers } : { answers, bytes: joinBytes(leased) };
+        const { answers, parts } = inTransaction(db, () => runCalls(tables, calls, bytes));
+        return parts.length === 0 ? { answers } : { answers, bytes: joinBytes(parts) };
       } catch (error) {
         tables.reload();
         throw error;
@@ -111,5 +78,4 @@ function openWriter(path: string, rememberMs: number, release: () => void): Batc
 }
 
 const owner = threadOwner();
-const { path, rememberMs } = workerData as { path: string; rememberMs: number };
-serveBatches<QueueCall>(owner, () => openWriter(path, rememberMs, () => owner.close()));
+serveBatches<QueueCall>(owner, () => openWriter(workerData as WriterData, () => owner.close()));

@@ -50,6 +50,8 @@ export const LIMITS = {
   asyncEventAgeDefaultSeconds: 86_400,
   asyncDelayMaxSeconds: 3_600,
   asyncTaskKeptSeconds: 7 * 86_400,
+  deadLetterKeptSeconds: 30 * 86_400,
+  deadLettersPerFunction: 10_000,
   instancesPerAccount: 300,
   callsPerAccount: 10_000,
   idleInstanceSeconds: 300,

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import type { EventQueue, LeasedEvent, NewEvent } from './event-queue.ts';
+import { endsSuite } from './event-queue-ends.suite.ts';
+import type { EventEnd, EventQueue, LeasedEvent, NewEvent, RetryPlan } from './event-queue.ts';
 
 /** One place where a queue keeps its data. Its clock is `time`, which tests move. */
 export interface EventQueuePlace {
-  /** Opens the queue there; again after a close, or after a crash of whoever had it open. Remembers settled ids 1,000 ms. */
+  /**
+   * Opens the queue there; again after a close, or after a crash of whoever had it open. Remembers settled ids 1,000 ms; keeps
+   * 3 dead letters of a function, and those 10 s.
+   */
   open(): Promise<EventQueue>;
   readonly time: { now: number };
   /**
@@ -15,6 +19,8 @@ export interface EventQueuePlace {
 }
 
 const bytes = (text: string) => new TextEncoder().encode(text);
+const DONE: EventEnd = { state: 'Succeeded', attempts: 1, message: '', then: [] };
+const again = (dueAt: number, countAttempt: boolean): RetryPlan => ({ dueAt, countAttempt, failures: 0 });
 const ids = (events: readonly LeasedEvent[]) => events.map((event) => event.id);
 
 function event(id: string, key: string, dueAt = 0): NewEvent {
@@ -39,6 +45,7 @@ export function eventQueueSuite(name: string, place: (test: TestContext) => Prom
     return leased;
   };
 
+  endsSuite(name, place);
   describe(`${name}: event queue`, () => {
     withQueue('gives back what was put in', async (queue, { time }) => {
       time.now = 5000;
@@ -54,8 +61,10 @@ export function eventQueueSuite(name: string, place: (test: TestContext) => Prom
         payload: bytes('payload of a'),
         acceptedAt: 5000,
         attempts: 0,
+        failures: 0,
         epoch: a?.epoch,
         expiresAt: 6100,
+        stopping: false,
       });
       assert.equal(b?.payload.byteLength, 0);
       assert.deepEqual(await queue.lease({ max: 10, leaseMs: 100, now: 6000 }), []);
@@ -91,7 +100,7 @@ export function eventQueueSuite(name: string, place: (test: TestContext) => Prom
       const leased = await leaseOne(queue, 0);
       assert.deepEqual(await queue.enqueue([event('a', 'k')]), ['duplicate']);
       time.now = 10_000;
-      assert.equal(await queue.settle(leased), true);
+      assert.equal(await queue.settle(leased, DONE), true);
       time.now = 10_999;
       assert.deepEqual(await queue.enqueue([event('a', 'k')]), ['duplicate']);
       assert.equal(await queue.nextDue(), undefined);
@@ -119,11 +128,11 @@ export function eventQueueSuite(name: string, place: (test: TestContext) => Prom
       assert.ok(second.epoch > first.epoch);
       assert.equal(second.attempts, 0);
       assert.equal(await queue.renew(first, 9999), false);
-      assert.equal(await queue.retry(first, 0, true), false);
-      assert.equal(await queue.settle(first), false);
+      assert.equal(await queue.retry(first, again(0, true)), false);
+      assert.equal(await queue.settle(first, DONE), false);
       assert.deepEqual(await queue.lease({ max: 1, leaseMs: 100, now: 150 }), []);
-      assert.equal(await queue.settle(second), true);
-      assert.equal(await queue.settle(second), false);
+      assert.equal(await queue.settle(second, DONE), true);
+      assert.equal(await queue.settle(second, DONE), false);
     });
 
     withQueue('a renewed lease holds on', async (queue) => {
@@ -137,12 +146,12 @@ export function eventQueueSuite(name: string, place: (test: TestContext) => Prom
     withQueue('retry gives the event back for later and counts when told to', async (queue) => {
       await queue.enqueue([event('a', 'k')]);
       const first = await leaseOne(queue, 0);
-      assert.equal(await queue.retry(first, 1000, true), true);
+      assert.equal(await queue.retry(first, again(1000, true)), true);
       assert.equal(await queue.nextDue(), 1000);
       assert.deepEqual(await queue.lease({ max: 1, leaseMs: 100, now: 999 }), []);
       const second = await leaseOne(queue, 1000);
       assert.equal(second.attempts, 1);
-      await queue.retry(second, 1000, false);
+      await queue.retry(second, again(1000, false));
       const third = await leaseOne(queue, 1000);
       assert.equal(third.attempts, 1);
       assert.ok(first.epoch < second.epoch && second.epoch < third.epoch);
@@ -179,9 +188,9 @@ export function eventQueueSuite(name: string, place: (test: TestContext) => Prom
       assert.deepEqual(await queue.depth(), { waiting: 2, leased: 1, oldestAcceptedAt: 10 });
       assert.deepEqual(await queue.depth('b'), { waiting: 1, leased: 1, oldestAcceptedAt: 20 });
       assert.deepEqual(await queue.depth('none'), empty);
-      await queue.settle(leased);
+      await queue.settle(leased, DONE);
       assert.deepEqual(await queue.depth('b'), { waiting: 1, leased: 0, oldestAcceptedAt: 20 });
-      await queue.settle(await leaseOne(queue, 30));
+      await queue.settle(await leaseOne(queue, 30), DONE);
       assert.deepEqual(await queue.depth('b'), empty);
     });
 
@@ -192,7 +201,7 @@ export function eventQueueSuite(name: string, place: (test: TestContext) => Prom
       assert.equal(announced, 1);
       await queue.enqueue([event('a', 'k')]);
       assert.equal(announced, 1);
-      await queue.retry(await leaseOne(queue, 0), 0, true);
+      await queue.retry(await leaseOne(queue, 0), again(0, true));
       assert.equal(announced, 2);
       listening.dispose();
       await queue.enqueue([event('b', 'k')]);
@@ -201,29 +210,25 @@ export function eventQueueSuite(name: string, place: (test: TestContext) => Prom
 
     withQueue('holds everything after closing and opening again', async (queue, where) => {
       await queue.enqueue([event('done', 'k')]);
-      await queue.settle(await leaseOne(queue, 0));
+      await queue.settle(await leaseOne(queue, 0), DONE);
       await queue.enqueue([event('held', 'k'), event('back', 'k'), event('late', 'k', 700), event('other', 'o')]);
       const held = await leaseOne(queue, 0, 500);
       const lent = await queue.lease({ max: 2, leaseMs: 500, now: 0 });
       const back = lent.find((each) => each.id === 'back');
       assert.ok(back);
-      await queue.retry(back, 50, true);
+      await queue.retry(back, again(50, true));
       const depth = await queue.depth();
       await queue.close();
 
-      const again = await where.open();
-      assert.deepEqual(await again.depth(), depth);
-      assert.deepEqual(await again.enqueue([event('done', 'k'), event('held', 'k')]), ['duplicate', 'duplicate']);
-      const [retried] = await again.lease({ max: 9, leaseMs: 500, now: 60 });
+      const next = await where.open();
+      assert.deepEqual(await next.depth(), depth);
+      assert.deepEqual(await next.enqueue([event('done', 'k'), event('held', 'k')]), ['duplicate', 'duplicate']);
+      const [retried] = await next.lease({ max: 9, leaseMs: 500, now: 60 });
       assert.equal(retried?.attempts, 1);
-      assert.equal(await again.renew(held, 900), true, 'a lease outlives the restart');
-      assert.deepEqual(ids(await again.lease({ max: 9, leaseMs: 500, now: 800 })).toSorted(), [
-        'back',
-        'late',
-        'other',
-      ]);
-      assert.equal(await again.settle(held), true);
-      await again.close();
+      assert.equal(await next.renew(held, 900), true, 'a lease outlives the restart');
+      assert.deepEqual(ids(await next.lease({ max: 9, leaseMs: 500, now: 800 })).toSorted(), ['back', 'late', 'other']);
+      assert.equal(await next.settle(held, DONE), true);
+      await next.close();
     });
 
     withQueue('works off many events of many keys from many hands, each once', async (queue) => {
@@ -233,7 +238,7 @@ export function eventQueueSuite(name: string, place: (test: TestContext) => Prom
         for (;;) {
           const leased = await queue.lease({ max: 7, leaseMs: 100, now: 0 });
           if (leased.length === 0) return;
-          for (const each of leased) if (await queue.settle(each)) done.push(each.id);
+          for (const each of leased) if (await queue.settle(each, DONE)) done.push(each.id);
         }
       };
       await Promise.all(Array.from({ length: 8 }, work));

@@ -15,6 +15,7 @@ import type { Scheduling } from '../../core/ports/scheduling.ts';
 import type { Sessions } from '../../core/ports/sessions.ts';
 import { eventOf } from './async-envelope.ts';
 import { Deadlines } from './deadlines.ts';
+import { EndTeller } from './end-teller.ts';
 import { EventConsumer } from './event-consumer.ts';
 import { Traffic } from './instance-traffic.ts';
 import { Invoker } from './invoker.ts';
@@ -42,6 +43,7 @@ class Dispatcher implements Dispatch {
   private readonly traffic = new Traffic();
   private readonly invoker: Invoker;
   private readonly consumer: EventConsumer;
+  private readonly teller: EndTeller;
   private readonly strangers: StrangerOutput;
   private readonly lifetime = new DisposableStore();
   /** Calls let in and not ended, streamed answers included. */
@@ -70,6 +72,7 @@ class Dispatcher implements Dispatch {
     };
     this.invoker = new Invoker(calls, deps.scheduling, deps.sessions);
     this.consumer = new EventConsumer({ ...deps, invoker: this.invoker }, deps.scheduling);
+    this.teller = this.lifetime.add(new EndTeller(deps));
     const { pool } = deps;
     this.strangers = new StrangerOutput((output) => this.onOutput(output));
     this.lifetime.add(pool.onExit((exit) => this.traffic.exited(exit)));
@@ -81,6 +84,7 @@ class Dispatcher implements Dispatch {
     this.started = true;
     this.meetInstances();
     this.lifetime.add(this.deps.pool.onNodeUp(() => this.meetInstances()));
+    this.teller.start();
     this.consumer.start();
   }
 
@@ -88,6 +92,7 @@ class Dispatcher implements Dispatch {
     this.stopped = true;
     await this.consumer.drain();
     if (this.open > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
+    await this.teller.flush();
   }
 
   close(): Promise<void> {

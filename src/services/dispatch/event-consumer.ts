@@ -1,7 +1,7 @@
 import { Alarm } from '../../core/base/alarm.ts';
 import { DisposableStore } from '../../core/base/disposable.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
-import type { LeasedEvent } from '../../core/ports/event-queue.ts';
+import type { LeasedEvent, RetryPlan } from '../../core/ports/event-queue.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
 import { type EventDeps, EventRun } from './event-run.ts';
 
@@ -32,7 +32,6 @@ export class EventConsumer {
   private readonly scheduling: Scheduling;
   private readonly keys = new Map<string, KeyState>();
   private readonly held = new Set<EventRun>();
-  private readonly platformFailures = new Map<string, number>();
   private readonly lifetime = new DisposableStore();
   private readonly look: Alarm;
   private readonly renewal: Alarm;
@@ -51,7 +50,14 @@ export class EventConsumer {
   start(): void {
     this.stopped = false;
     this.lifetime.add(this.deps.queue.onAvailable(() => this.wake()));
-    this.wake();
+    this.background(this.inherit().finally(() => this.wake()));
+  }
+
+  /** Whoever held events before this process is gone: nobody waits for their leases to expire. */
+  private async inherit(): Promise<void> {
+    const { queue, clock } = this.deps;
+    const inherited = await queue.takeOver({ leaseMs: LEASE_MS, now: clock.now() });
+    await Promise.all(inherited.map((event) => queue.retry(event, unchanged(event, clock.now()))));
   }
 
   /** Takes no more, gives back what has not begun, and resolves when everything that runs has ended. */
@@ -60,7 +66,7 @@ export class EventConsumer {
     const now = this.deps.clock.now();
     const parked = [...this.keys.values()].flatMap((key) => key.parked.splice(0));
     for (const run of parked) this.held.delete(run);
-    await Promise.all(parked.map((run) => this.deps.queue.retry(run.event, now, false)));
+    await Promise.all(parked.map((run) => this.deps.queue.retry(run.event, unchanged(run.event, now))));
     if (this.held.size > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
   }
 
@@ -110,7 +116,7 @@ export class EventConsumer {
     this.renewal.wakeBy(this.deps.clock.monotonic() + LEASE_MS / 3);
     if (this.stopped) {
       this.held.delete(run);
-      this.background(this.deps.queue.retry(event, this.deps.clock.now(), false));
+      this.background(this.deps.queue.retry(event, unchanged(event, this.deps.clock.now())));
       return;
     }
     let key = this.keys.get(event.key);
@@ -149,7 +155,6 @@ export class EventConsumer {
   }
 
   private run(run: EventRun, key: KeyState): void {
-    const { id } = run.event;
     key.running++;
     key.resolving++;
     let resolved = false;
@@ -162,20 +167,14 @@ export class EventConsumer {
       key.spec = spec;
       if (first) queueMicrotask(() => this.wake());
     };
-    const done = run
-      .run(this.platformFailures.get(id) ?? 0, onResolved)
-      .then((failures) => {
-        if (failures > 0) this.platformFailures.set(id, failures);
-        else this.platformFailures.delete(id);
-      })
-      .finally(() => {
-        onResolved(undefined);
-        key.running--;
-        this.held.delete(run);
-        if (key.running === 0 && key.parked.length === 0) this.keys.delete(run.event.key);
-        if (this.held.size === 0) this.onIdle?.();
-        this.wake();
-      });
+    const done = run.run(onResolved).finally(() => {
+      onResolved(undefined);
+      key.running--;
+      this.held.delete(run);
+      if (key.running === 0 && key.parked.length === 0) this.keys.delete(run.event.key);
+      if (this.held.size === 0) this.onIdle?.();
+      this.wake();
+    });
     this.background(done);
   }
 
@@ -203,4 +202,9 @@ export class EventConsumer {
       this.deps.logger.log('error', 'an event could not be brought to its next step', { error: String(error) });
     });
   }
+}
+
+/** Given back as it came: nothing was learned of it. */
+function unchanged(event: LeasedEvent, dueAt: number): RetryPlan {
+  return { dueAt, countAttempt: false, failures: event.failures };
 }

@@ -1,13 +1,13 @@
 import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
+import type { EndState } from '../../core/domain/async-task.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import { isCustomRuntime, type VersionSpec } from '../../core/domain/version-spec.ts';
 import type { Catalog } from '../../core/ports/catalog.ts';
 import type { InvokeAnswer, InvokeCommand } from '../../core/ports/dispatch.ts';
 import type { EventQueue, LeasedEvent } from '../../core/ports/event-queue.ts';
-import type { FactLog } from '../../core/ports/fact-log.ts';
 import { type AsyncEnvelope, envelopeOf } from './async-envelope.ts';
 import { type Invoker, loopError } from './invoker.ts';
 import { resolveTarget } from './resolve.ts';
@@ -17,20 +17,13 @@ import { errorMessageOf } from './start-outcome.ts';
 export interface EventDeps {
   readonly catalog: Catalog;
   readonly queue: EventQueue;
-  readonly facts: FactLog;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   readonly invoker: Invoker;
 }
 
-/** How long the lease must still hold when the end of an event is written down. */
-const RECORDING_LEASE_MS = 30_000;
-
-/**
- * One leased event: run, then settled or given back. Its end is on disk before the queue forgets it, and an event that was
- * leased before is first looked up: so a server killed between the two leaves exactly one recorded end.
- */
+/** One leased event: run, then settled or given back. */
 export class EventRun {
   readonly event: LeasedEvent;
   readonly envelope: AsyncEnvelope;
@@ -48,33 +41,28 @@ export class EventRun {
     this.abort.abort(new Error(reason));
   }
 
-  /** `platformFailures`: runs in a row that failed for reasons of the platform. Answers the new count. */
-  async run(platformFailures: number, onResolved: (spec: VersionSpec) => void): Promise<number> {
+  /** `onResolved` learns which version it runs. */
+  async run(onResolved: (spec: VersionSpec) => void): Promise<void> {
     const { catalog, clock, random } = this.deps;
-    if (this.event.epoch > 1 && (await this.hasEnded())) {
-      await this.deps.queue.settle(this.event);
-      return 0;
-    }
     const { account, functionName, qualifier } = this.envelope;
     const config = await catalog.asyncConfig(account, functionName, qualifier);
     const maxAgeSeconds = config?.maxAsyncEventAgeInSeconds ?? LIMITS.asyncEventAgeDefaultSeconds;
     const maxRetries = config?.maxAsyncRetryAttempts ?? LIMITS.asyncRetryAttemptsDefault;
-    const { acceptedAt, attempts } = this.event;
+    const { acceptedAt, attempts, failures } = this.event;
     if (clock.now() >= acceptedAt + maxAgeSeconds * 1_000) {
-      await this.end('Expired', attempts, `the event is older than ${maxAgeSeconds} seconds`);
-      return 0;
+      return await this.end('Expired', attempts, `the event is older than ${maxAgeSeconds} seconds`);
     }
     const end = await this.attempt(onResolved);
-    const failures = end.kind === 'platform-error' ? platformFailures + 1 : 0;
-    const history = { acceptedAt, attempts, platformFailures: failures };
+    const platformFailures = end.kind === 'platform-error' ? failures + 1 : 0;
+    const history = { acceptedAt, attempts, platformFailures };
     const step = nextStep(end, history, { maxRetries, maxAgeSeconds }, clock.now(), random.float());
     if (step.kind === 'end') {
       const ran = end.kind === 'succeeded' || end.kind === 'function-error';
       await this.end(step.state, attempts + (ran ? 1 : 0), step.message);
     } else if (step.kind === 'retry') {
-      await this.deps.queue.retry(this.event, step.dueAt, step.countAttempt);
+      const { dueAt, countAttempt } = step;
+      await this.deps.queue.retry(this.event, { dueAt, countAttempt, failures: platformFailures });
     }
-    return failures;
   }
 
   private async attempt(onResolved: (spec: VersionSpec) => void): Promise<RunEnd> {
@@ -111,43 +99,8 @@ export class EventRun {
     };
   }
 
-  /** Whether whoever held the event before has recorded its end, and then could not tell the queue. */
-  private async hasEnded(): Promise<boolean> {
-    const { account, functionName, requestId, taskId } = this.envelope;
-    const since = this.event.acceptedAt;
-    const types = ['event-ended'] as const;
-    const { facts } = await this.deps.facts.read({ account, functionName, requestId, types, since, limit: 100 });
-    return facts.some((fact) => fact.type === 'event-ended' && fact.taskId === taskId);
-  }
-
-  /** The recorded end. Nothing is recorded when the event is no longer ours to settle. */
-  private async end(
-    state: 'Succeeded' | 'Failed' | 'Expired' | 'Invalid',
-    attempts: number,
-    message: string,
-  ): Promise<void> {
-    const { queue, facts, clock, logger } = this.deps;
-    if (!(await queue.renew(this.event, clock.now() + RECORDING_LEASE_MS))) return;
-    const { account, functionName, requestId, taskId } = this.envelope;
-    facts.append({
-      type: 'event-ended',
-      at: clock.now(),
-      account,
-      functionName,
-      requestId,
-      taskId,
-      state,
-      attempts,
-      message,
-    });
-    await facts.flush().catch((error: unknown) => {
-      // The log keeps it and tries again; running the event once more would be worse.
-      logger.log('error', 'the end of an event could not be written yet', {
-        event: this.event.id,
-        error: String(error),
-      });
-    });
-    await queue.settle(this.event);
+  private async end(state: EndState, attempts: number, message: string): Promise<void> {
+    await this.deps.queue.settle(this.event, { state, attempts, message, then: [] });
   }
 }
 

@@ -9,12 +9,20 @@ import { killAfterLines } from '../killed-child.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { systemClock } from '../../../src/adapters/clock-system/index.ts';
 
+const DONE = { state: 'Succeeded', attempts: 1, message: '', then: [] } as const;
+
 eventQueueSuite('queue-sqlite', async (test) => {
   const path = join(await temporaryFolder(test), 'queue.db');
   const time = { now: 0 };
   return {
     time,
-    open: () => openEventQueue({ path, clock: { ...systemClock, now: () => time.now }, rememberMs: 1000 }),
+    open: () =>
+      openEventQueue({
+        path,
+        clock: { ...systemClock, now: () => time.now },
+        rememberMs: 1000,
+        letters: { perFunction: 3, keptMs: 10_000 },
+      }),
     crash: (answers) => killAfterLines(new URL('./endless-enqueuer.ts', import.meta.url), [path], answers),
   };
 });
@@ -53,6 +61,13 @@ describe('queue-sqlite', () => {
       "SELECT leased.* FROM ids CROSS JOIN leased ON leased.seq = ids.seq WHERE ids.id = 'x'",
       'SELECT id FROM ids WHERE settled_at <= 1 ORDER BY settled_at LIMIT 3',
       'SELECT accepted_at FROM events WHERE key_id = 1 ORDER BY seq LIMIT 1',
+      "SELECT document FROM tasks WHERE owner = 'x' AND task_id = 'y'",
+      "SELECT number FROM tasks WHERE owner = 'x' AND number > 1 ORDER BY number LIMIT 2",
+      "SELECT number FROM tasks WHERE owner = 'x' AND status = 'Running' AND number > 1 ORDER BY number LIMIT 2",
+      'SELECT number FROM tasks WHERE ended_at <= 1 ORDER BY ended_at LIMIT 3',
+      "SELECT number FROM letters WHERE account = 'x' AND function_name = 'y' ORDER BY number LIMIT 1",
+      'SELECT number, account, function_name FROM letters WHERE at <= 1 ORDER BY at LIMIT 3',
+      'SELECT attempts FROM waiting WHERE key_id = 1 AND due_at = 1 AND seq = 1',
     ]) {
       const steps = plan(sql);
       assert.ok(
@@ -71,7 +86,7 @@ describe('queue-sqlite', () => {
       time.now += 10;
       await queue.enqueue([{ id: `e${n}`, key: 'k', dueAt: 0, headers: null, payload: new Uint8Array(1) }]);
       const [leased] = await queue.lease({ max: 1, leaseMs: 1000, now: time.now });
-      assert.ok(leased !== undefined && (await queue.settle(leased)));
+      assert.ok(leased !== undefined && (await queue.settle(leased, DONE)));
     }
     await queue.close();
     const db = new DatabaseSync(path);

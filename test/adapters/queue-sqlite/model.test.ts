@@ -7,6 +7,8 @@ import type { EventQueue, LeasedEvent } from '../../../src/core/ports/event-queu
 import { temporaryFolder } from '../temporary-folder.ts';
 import { systemClock } from '../../../src/adapters/clock-system/index.ts';
 
+const DONE = { state: 'Succeeded', attempts: 1, message: '', then: [] } as const;
+
 interface ModelEvent {
   readonly key: string;
   dueAt: number;
@@ -122,13 +124,16 @@ class Comparison {
       assert.equal(await this.queue.renew(lease, this.now + 100), holds);
       if (holds) event.expiresAt = this.now + 100;
     } else if (what === 'retry') {
-      assert.equal(await this.queue.retry(lease, this.now + 5, pick % 2 === 0), holds);
+      assert.equal(
+        await this.queue.retry(lease, { dueAt: this.now + 5, countAttempt: pick % 2 === 0, failures: pick % 5 }),
+        holds,
+      );
       if (!holds) return;
       event.expiresAt = undefined;
       event.dueAt = this.now + 5;
       event.attempts += pick % 2 === 0 ? 1 : 0;
     } else {
-      assert.equal(await this.queue.settle(lease), holds);
+      assert.equal(await this.queue.settle(lease, DONE), holds);
       if (!holds) return;
       this.events.delete(lease.id);
       this.settled.set(lease.id, this.now);

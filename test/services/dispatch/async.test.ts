@@ -68,7 +68,7 @@ describe('running', () => {
     world.catalog.put('f');
     await world.dispatch.invokeAsync(eventFor('f'));
     await world.clock.advance(1_000);
-    assert.equal(world.queue.stored.size, 0);
+    assert.equal(world.queue.stored.length, 0);
     const [settled] = world.facts.of('invocation-settled');
     assert.equal(settled?.invocation, 'async');
     assert.deepEqual(
@@ -155,7 +155,7 @@ describe('running', () => {
       world.facts.of('event-ended').map(({ requestId, state }) => [requestId, state]),
       [['a', 'Invalid']],
     );
-    assert.equal(world.queue.stored.size, 1);
+    assert.equal(world.queue.stored.length, 1);
     await world.close();
   });
 
@@ -230,7 +230,7 @@ describe('many events', () => {
     assert.equal(world.facts.of('event-ended').length, 1);
     await world.dispatch.invokeAsync(eventFor('f', { requestId: 'lost' }));
     await world.clock.advance(5_000);
-    const id = [...world.queue.stored.keys()][0] ?? '';
+    const id = world.queue.stored[0];
     world.queue.steal(id);
     await world.clock.advance(20_000);
     assert.equal(world.pool.kills.length, 1);
@@ -244,14 +244,14 @@ describe('many events', () => {
     world.answer = () => world.later(5_000, { errorType: undefined, payload: Buffer.from('') });
     await world.dispatch.invokeAsync(eventFor('f'));
     await world.clock.advance(2_000);
-    world.queue.steal([...world.queue.stored.keys()][0] ?? '');
+    world.queue.steal(world.queue.stored[0]);
     await world.clock.advance(6_000);
     assert.equal(world.facts.of('invocation-settled').length, 1);
     assert.equal(world.facts.of('event-ended').length, 0);
     await world.close();
   });
 
-  test('its end is on disk before the queue forgets an event', async () => {
+  test('the queue keeps the record of an end until the log has it on disk', async () => {
     const world = await DispatchWorld.open();
     world.catalog.put('f');
     const disk = Promise.withResolvers<void>();
@@ -259,26 +259,48 @@ describe('many events', () => {
     await world.dispatch.invokeAsync(eventFor('f'));
     await world.clock.advance(2_000);
     assert.equal(world.facts.of('event-ended').length, 1);
-    assert.equal(world.queue.stored.size, 1);
+    assert.equal(world.queue.stored.length, 0);
+    assert.equal((await world.queue.untold(10)).length, 1);
     disk.resolve();
     await settle();
-    assert.equal(world.queue.stored.size, 0);
+    assert.equal((await world.queue.untold(10)).length, 0);
     await world.close();
   });
 
-  test('an event whose end was recorded by a server that died then is settled without another run', async () => {
-    const world = await DispatchWorld.open();
+  test('an end that a server recorded and then died is told once, whether or not it had told it', async () => {
+    const world = await DispatchWorld.open({ started: false });
     world.catalog.put('f');
-    await world.dispatch.invokeAsync(eventFor('f', { delaySeconds: 60 }));
-    const [dead] = await world.queue.lease({ max: 1, leaseMs: 100, now: world.clock.now() + 60_000 });
-    assert.ok(dead);
-    const ended = { taskId: 'r1', state: 'Succeeded', attempts: 1, message: '' } as const;
+    for (const requestId of ['told', 'untold']) await world.dispatch.invokeAsync(eventFor('f', { requestId }));
+    for (const dead of await world.queue.lease({ max: 2, leaseMs: 100, now: world.clock.now() })) {
+      assert.ok(await world.queue.settle(dead, { state: 'Succeeded', attempts: 1, message: '', then: [] }));
+    }
+    const ended = { taskId: 'told', state: 'Succeeded', attempts: 1, message: '' } as const;
     const at = world.clock.now();
-    world.facts.append({ type: 'event-ended', at, account: ACCOUNT, functionName: 'f', requestId: 'r1', ...ended });
-    await world.clock.advance(70_000);
-    assert.equal(world.queue.stored.size, 0);
-    assert.equal(world.facts.of('event-ended').length, 1);
+    world.facts.append({ type: 'event-ended', at, account: ACCOUNT, functionName: 'f', requestId: 'told', ...ended });
+    world.dispatch.start();
+    await world.clock.advance(2_000);
+    assert.deepEqual(
+      world.facts
+        .of('event-ended')
+        .map(({ requestId }) => requestId)
+        .toSorted(),
+      ['told', 'untold'],
+    );
+    assert.equal((await world.queue.untold(10)).length, 0);
     assert.equal(world.facts.of('invocation-settled').length, 0);
+    await world.close();
+  });
+
+  test('events that a server held when it died are run at once by the next', async () => {
+    const world = await DispatchWorld.open({ started: false });
+    world.catalog.put('f');
+    await world.dispatch.invokeAsync(eventFor('f'));
+    const [dead] = await world.queue.lease({ max: 1, leaseMs: 30_000, now: world.clock.now() });
+    assert.ok(dead);
+    world.dispatch.start();
+    await world.clock.advance(1_000);
+    assert.equal(world.facts.of('event-ended')[0]?.state, 'Succeeded');
+    assert.equal(await world.queue.settle(dead, { state: 'Failed', attempts: 1, message: '', then: [] }), false);
     await world.close();
   });
 
@@ -294,7 +316,7 @@ describe('many events', () => {
     await world.clock.advance(2_000);
     await drained;
     assert.equal(world.facts.of('event-ended').length, 1);
-    assert.equal(world.queue.stored.size, 4);
+    assert.equal(world.queue.stored.length, 4);
     assert.equal((await world.queue.lease({ max: 10, leaseMs: 1_000, now: world.clock.now() })).length, 4);
     await world.close();
     assert.equal(world.clock.pending, 0);

@@ -8,7 +8,7 @@ import { MemoryQueue } from './memory-queue.ts';
 
 /** Dispatch over the real scheduler, with fake instances and a queue in memory. */
 export class DispatchWorld extends World {
-  readonly queue = new MemoryQueue(() => this.clock.now());
+  readonly queue = new MemoryQueue(this.clock);
   readonly scheduling = createScheduling({ ...this.parts(), epoch: 3, limits: {} });
   readonly sessions = createSessions({ ...this.parts(), scheduling: this.scheduling, store: new MemoryStore() });
   readonly dispatch = createDispatch({
@@ -19,10 +19,11 @@ export class DispatchWorld extends World {
     region: 'local',
   });
 
-  static async open(): Promise<DispatchWorld> {
+  /** `started: false`: no events are taken before `dispatch.start()`. */
+  static async open({ started = true } = {}): Promise<DispatchWorld> {
     const world = new DispatchWorld();
     await world.scheduling.start();
-    world.dispatch.start();
+    if (started) world.dispatch.start();
     return world;
   }
 
