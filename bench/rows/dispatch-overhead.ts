@@ -8,6 +8,7 @@ import type { InvokeCommand } from '../../src/core/ports/dispatch.ts';
 import type { EventQueue } from '../../src/core/ports/event-queue.ts';
 import type { FactLog } from '../../src/core/ports/fact-log.ts';
 import type { InstanceAnswer, InstanceLink } from '../../src/core/ports/instance-link.ts';
+import { LOOP_DEFAULTS } from '../../src/core/domain/loop-limits.ts';
 import type { NodePool } from '../../src/core/ports/node-pool.ts';
 import type { Sessions } from '../../src/core/ports/sessions.ts';
 import { createDispatch } from '../../src/services/dispatch/index.ts';
@@ -94,6 +95,7 @@ function build() {
     }),
     onExit: () => NOTHING,
     onOutput: () => NOTHING,
+    sourceOf: () => undefined,
     onUsage: () => NOTHING,
     onNodeUp: () => NOTHING,
   });
@@ -115,6 +117,7 @@ function build() {
     sessions: only<Sessions>({}),
     queue: plain<EventQueue>({}),
     region: 'local',
+    loopLimits: LOOP_DEFAULTS,
   });
   return { scheduling, dispatch, facts: () => facts };
 }

@@ -7,6 +7,7 @@ import type { Random } from '../../src/core/base/random.ts';
 import type { Principal } from '../../src/core/domain/credentials.ts';
 import { defaultConfig } from '../../src/core/domain/function-defaults.ts';
 import type { InvokeAnswer, Target } from '../../src/core/ports/dispatch.ts';
+import type { CallerLineage } from '../../src/core/ports/caller-lineage.ts';
 import type { Identity } from '../../src/core/ports/identity.ts';
 import { Acs3Verifier } from '../../src/doors/wire/acs3-verifier.ts';
 
@@ -41,7 +42,15 @@ export const identity: Identity = partial<Identity>('identity', {
 
 export function doorBasics(now: () => number = Date.now) {
   const clock = clockAt(now);
-  return { clock, random, logger: silentLogger, region: 'local', verifier: new Acs3Verifier({ identity, clock }) };
+  const callers: CallerLineage = { callerOf: () => undefined };
+  return {
+    clock,
+    random,
+    callers,
+    logger: silentLogger,
+    region: 'local',
+    verifier: new Acs3Verifier({ identity, clock }),
+  };
 }
 
 const CONFIG = defaultConfig('nodejs20', 'index.handler');

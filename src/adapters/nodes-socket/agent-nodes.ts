@@ -122,8 +122,12 @@ export class AgentNodes implements NodePool {
     const answer = await this.request({ op: 'list' });
     done(answer);
     if (answer.op !== 'list' || !answer.ok) return [];
-    for (const { instanceId } of answer.instances) this.live.add(instanceId);
+    for (const { instanceId, source } of answer.instances) this.live.add(instanceId, source);
     return answer.instances;
+  }
+
+  sourceOf(instanceId: string): string | undefined {
+    return this.live.sourceOf(instanceId);
   }
 
   onExit(listener: (exit: InstanceExit) => void): Disposable {
@@ -194,7 +198,7 @@ export class AgentNodes implements NodePool {
       if (answer.more === true) return;
       answer = { ok: true, op: 'list', instances: pending.found };
     }
-    if (answer.ok && answer.op === 'start') this.live.add(answer.started.instanceId);
+    if (answer.ok && answer.op === 'start') this.live.add(answer.started.instanceId, answer.started.source);
     this.pending.delete(stream);
     pending.settle.resolve(answer);
   }

@@ -27,6 +27,7 @@ export class OciSandbox implements SandboxHandle {
   readonly id: string;
   readonly socketPath: string | undefined;
   readonly host: string | undefined;
+  readonly source: string | undefined;
   readonly pid: number;
   readonly exited: Promise<SandboxExit>;
   private readonly parts: SandboxParts;
@@ -52,6 +53,7 @@ export class OciSandbox implements SandboxHandle {
     const folder = parts.records.folderOf(record.id);
     this.socketPath = record.listen === 'frames' ? join(folder, 's') : undefined;
     this.host = record.listen === 'http' ? record.address : undefined;
+    this.source = record.address;
     const end = Promise.withResolvers<SandboxExit>();
     this.exited = end.promise;
     const watch = parts.exits.watch(record.pid, (code) => void this.settle(code).then(end.resolve));

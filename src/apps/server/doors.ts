@@ -6,6 +6,7 @@ import { newRequestId } from '../../core/base/ids.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
 import type { BlobStore } from '../../core/ports/blob-store.ts';
+import type { CallerLineage } from '../../core/ports/caller-lineage.ts';
 import type { Catalog } from '../../core/ports/catalog.ts';
 import type { Control } from '../../core/ports/control.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
@@ -35,7 +36,7 @@ interface DoorParts {
   readonly installation: Installation;
   readonly control: Control;
   readonly catalog: Catalog;
-  readonly dispatch: Dispatch;
+  readonly dispatch: Dispatch & CallerLineage;
   readonly scheduling: Scheduling;
   readonly sessions: Sessions;
   readonly reserved: ReservedInstances;
@@ -67,7 +68,7 @@ export async function openDoors(settings: ServerSettings, parts: DoorParts): Pro
   let apiPort = 0;
   const authority = (): string => `${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${apiPort}`;
   const verifier = new Acs3Verifier({ identity: parts.identity, clock });
-  const shared = { ...parts, verifier, region };
+  const shared = { ...parts, callers: parts.dispatch, verifier, region };
   const fc = createFcDoor({
     ...shared,
     publicUrl: () => `${scheme}://${authority()}`,
@@ -77,7 +78,7 @@ export async function openDoors(settings: ServerSettings, parts: DoorParts): Pro
   });
   const http = createHttpDoor(settings.domain === undefined ? shared : { ...shared, baseDomain: settings.domain });
   const ops = createOpsDoor({ ...shared, version: packageVersion(settings.packageRoot) });
-  const objects = createObjectsDoor({ ...shared, store: parts.objects, lineageOf: () => undefined });
+  const objects = createObjectsDoor({ ...shared, store: parts.objects });
   const newId = (): string => newRequestId(random, clock.now());
   const api = await listenOn({ descriptor: settings.apiDescriptor, handle: frontDoor([fc, http, ops], fc), newId });
   apiPort = api.port;

@@ -116,6 +116,7 @@ export async function startServer(
     clock,
     random,
     region,
+    loopLimits: settings.loopLimits,
     logger,
   });
   const events = createEventSources({

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { readSchedulerTuning, type SchedulerTuning } from './tuning.ts';
+import type { LoopLimits } from '../../core/domain/loop-limits.ts';
+import { readLoopLimits, readSchedulerTuning, type SchedulerTuning } from './tuning.ts';
 
 /** What the server process is told by whoever starts it (normally `tidemill up`). Secrets come from the installation file. */
 export interface ServerSettings {
@@ -17,6 +18,7 @@ export interface ServerSettings {
   /** Root of the installed package: tells where the function runtimes are. */
   readonly packageRoot: string;
   readonly tuning: SchedulerTuning;
+  readonly loopLimits: LoopLimits;
 }
 
 /** Reads the command line of the server process and `TIDEMILL_TUNING`; throws on anything missing or unknown. */
@@ -47,5 +49,6 @@ export function readSettings(args: readonly string[], tuning: string | undefined
     domain: values.domain,
     packageRoot: required('package-root'),
     tuning: readSchedulerTuning(tuning),
+    loopLimits: readLoopLimits(tuning),
   };
 }

@@ -1,4 +1,5 @@
 import type { FunctionErrorType, InvocationTimings } from './invocation.ts';
+import type { Lineage } from './lineage.ts';
 import type { ThrottleReason } from './overload.ts';
 
 interface FactBase {
@@ -56,6 +57,21 @@ export interface EventEnded extends FactBase {
   readonly message: string;
 }
 
+/**
+ * An alarm: a call or event was not run because it descends from too many others. `hops`: its chain is too long; `rate`: one
+ * first request has too many descendants in a minute, told once a minute for each.
+ */
+export interface LoopStopped extends FactBase {
+  readonly type: 'loop-stopped';
+  readonly requestId: string;
+  readonly invocation: 'sync' | 'async';
+  readonly reason: 'hops' | 'rate';
+  /** The limit that was reached: hops, or descendants in a minute. */
+  readonly limit: number;
+  /** The evidence: the whole chain. */
+  readonly lineage: Lineage;
+}
+
 export interface InstanceStarted extends FactBase {
   readonly type: 'instance-started';
   readonly instanceId: string;
@@ -72,4 +88,11 @@ export interface InstanceGone extends FactBase {
 }
 
 /** What happened, past tense, appended to a log; views and meters are folds over facts. */
-export type Fact = InvocationSettled | OutputWritten | EventAccepted | EventEnded | InstanceStarted | InstanceGone;
+export type Fact =
+  | InvocationSettled
+  | OutputWritten
+  | EventAccepted
+  | EventEnded
+  | LoopStopped
+  | InstanceStarted
+  | InstanceGone;

@@ -22,15 +22,6 @@ export interface InvocationTimings {
   readonly reason?: ColdReason;
 }
 
-/**
- * What a call descends from: rides through triggers, destinations and object writes so that loops are found.
- * `hops` counts invocations before this one.
- */
-export interface Lineage {
-  readonly hops: number;
-  readonly rootRequestId: string;
-}
-
 /** An HTTP request on its way to a function: hop-by-hop headers are already gone. */
 export interface HttpCall {
   readonly method: string;

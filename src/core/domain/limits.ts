@@ -58,4 +58,5 @@ export const LIMITS = {
   pidsPerInstance: 512,
   signatureSkewSeconds: 900,
   hopsDefault: 16,
+  descendantsPerMinute: 10_000,
 } as const;

@@ -1,3 +1,5 @@
+import type { Lineage } from './lineage.ts';
+
 export type TriggerType = 'http' | 'oss' | 'timer';
 
 export interface HttpTriggerConfig {
@@ -39,6 +41,8 @@ export interface TriggerRecord {
   readonly invocationRole: string;
   readonly config: TriggerConfig;
   readonly rawConfig: string;
+  /** Of the function that wrote this trigger; absent: written from outside. */
+  readonly lineage?: Lineage;
   readonly createdTime: number;
   readonly lastModifiedTime: number;
 }

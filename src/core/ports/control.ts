@@ -9,6 +9,7 @@ import type {
   Tag,
   VersionRecord,
 } from '../domain/function.ts';
+import type { Lineage } from '../domain/lineage.ts';
 import type { ReservedConfigRecord } from '../domain/reserved-config.ts';
 import type { TriggerRecord } from '../domain/trigger.ts';
 
@@ -177,10 +178,19 @@ export interface Control {
   /** `acl`: `"0"` private, `"1"` public to all accounts of this installation. */
   putLayerAcl(account: string, layerName: string, acl: string): Promise<void>;
 
-  /** `triggerConfig` is FC's JSON string (an object is accepted too). */
-  createTrigger(account: string, name: string, input: Input): Promise<TriggerRecord>;
+  /**
+   * `triggerConfig` is FC's JSON string (an object is accepted too). `lineage`: of the function that asks for it, kept with the
+   * trigger, whose events descend from it; undefined: asked for from outside.
+   */
+  createTrigger(account: string, name: string, input: Input, lineage?: Lineage): Promise<TriggerRecord>;
   getTrigger(account: string, name: string, triggerName: string): Promise<TriggerRecord>;
-  updateTrigger(account: string, name: string, triggerName: string, input: Input): Promise<TriggerRecord>;
+  updateTrigger(
+    account: string,
+    name: string,
+    triggerName: string,
+    input: Input,
+    lineage?: Lineage,
+  ): Promise<TriggerRecord>;
   deleteTrigger(account: string, name: string, triggerName: string): Promise<void>;
   listTriggers(account: string, name: string, query: ListQuery): Promise<Page<TriggerRecord>>;
 

@@ -1,6 +1,7 @@
 import type { CancelSignal } from '../base/cancel-signal.ts';
 import type { Principal } from '../domain/credentials.ts';
-import type { FunctionErrorType, HttpCall, HttpReply, InvocationTimings, Lineage } from '../domain/invocation.ts';
+import type { FunctionErrorType, HttpCall, HttpReply, InvocationTimings } from '../domain/invocation.ts';
+import type { Lineage } from '../domain/lineage.ts';
 import type { VersionSpec } from '../domain/version-spec.ts';
 import type { CallSession } from './sessions.ts';
 

@@ -29,6 +29,8 @@ export interface StartedInstance {
   readonly instanceId: string;
   readonly nodeId: string;
   readonly address: InstanceAddress;
+  /** The network address that connections of the instance come from; absent: it shares one with others. */
+  readonly source?: string;
   readonly timings: StartTimings;
   /** What the instance wrote while loading and initializing, at most 64 KB. */
   readonly startLog: string;
@@ -40,6 +42,8 @@ export interface FoundInstance {
   readonly nodeId: string;
   readonly spec: VersionSpec;
   readonly address: InstanceAddress;
+  /** See StartedInstance. */
+  readonly source?: string;
 }
 
 export interface InstanceOutput {
@@ -94,6 +98,8 @@ export interface NodePool {
   /** Removes the instance now; `reason` shows in its exit. Idempotent. */
   kill(instanceId: string, reason: 'timeout' | 'killed'): Promise<void>;
   list(): Promise<readonly FoundInstance[]>;
+  /** The network address that connections of a running instance come from; undefined: unknown, or shared with others. */
+  sourceOf(instanceId: string): string | undefined;
   /**
    * Stops an instance that has no call: it is charged no CPU and its timers stand still (FC reference 7). Calls of freeze and
    * thaw act in the order in which they are made. `stop` and `kill` thaw by themselves, and so does a node that is up again.

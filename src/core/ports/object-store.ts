@@ -1,5 +1,5 @@
 import type { Disposable } from '../base/disposable.ts';
-import type { Lineage } from '../domain/invocation.ts';
+import type { Lineage } from '../domain/lineage.ts';
 
 export interface BucketInfo {
   readonly name: string;
@@ -27,7 +27,7 @@ export interface WriteContext {
   readonly account: string;
   readonly requestId: string;
   readonly sourceIp: string;
-  /** Of the writer, so that an object event knows what it descends from. */
+  /** Of what the write causes: the function that writes is the last of its chain. Undefined: written from outside. */
   readonly lineage: Lineage | undefined;
 }
 

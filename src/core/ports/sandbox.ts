@@ -56,6 +56,8 @@ export interface SandboxHandle {
   readonly socketPath: string | undefined;
   /** IP address to dial from this host, for `listen: 'http'`. */
   readonly host: string | undefined;
+  /** IP address that its connections to the platform come from, when no other process has it too. */
+  readonly source?: string | undefined;
   /** Main process as the host sees it. */
   readonly pid: number;
   /**

@@ -5,6 +5,7 @@ import { notSupported, TidemillError } from '../../core/domain/errors.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import { asTidemillError, sendError } from '../wire/answer.ts';
 import { readBody } from '../wire/body.ts';
+import { causedBy } from '../wire/lineage.ts';
 import { pathOf, type Query, queryOf } from '../wire/query.ts';
 import { requestIdOf } from '../wire/request-id.ts';
 import { checkHeadLimits } from '../wire/request-limits.ts';
@@ -104,7 +105,9 @@ class Door {
       throw new TidemillError('InvalidArgument', `The operation ${operation.name} takes no request body`);
     }
     const body = operation.body === 'json' ? parseJsonBody(bytes) : {};
-    const answer = await operation.run(this.context, { account: principal.account, requestId, params, query, body });
+    const lineage = causedBy(this.context.callers, req, principal, requestId, 'call');
+    const { account } = principal;
+    const answer = await operation.run(this.context, { account, requestId, params, query, body, lineage });
     sendAnswer(res, requestId, answer);
   }
 

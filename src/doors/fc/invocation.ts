@@ -5,6 +5,7 @@ import type { InvokeAnswer, Target } from '../../core/ports/dispatch.ts';
 import { CallerLeft, sendStream } from '../wire/answer.ts';
 import { readBody } from '../wire/body.ts';
 import { invocationOptions } from '../wire/invocation-headers.ts';
+import { lineageOf } from '../wire/lineage.ts';
 import { sessionHeaders, sessionOf } from '../wire/session-affinity.ts';
 import { timingHeader, wantsTimings } from '../wire/timing-header.ts';
 import type { FcDoorDeps } from './operation.ts';
@@ -29,7 +30,7 @@ export async function invoke(
 ): Promise<void> {
   const options = invocationOptions(req);
   const { requestId, functionName, qualifier, principal, bodyHash } = invocation;
-  const lineage = { hops: 0, rootRequestId: requestId };
+  const lineage = lineageOf(deps.callers, req, principal, requestId, 'call');
   if (options.async) {
     const payload = await readBody(req, LIMITS.asyncPayloadBytes, bodyHash);
     const { taskId } = await deps.dispatch.invokeAsync({

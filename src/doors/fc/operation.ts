@@ -1,7 +1,9 @@
 import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
+import type { Lineage } from '../../core/domain/lineage.ts';
 import type { BlobStore } from '../../core/ports/blob-store.ts';
+import type { CallerLineage } from '../../core/ports/caller-lineage.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
 import type { Control, Input } from '../../core/ports/control.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
@@ -16,6 +18,7 @@ import type { CodeLinks } from './code-links.ts';
 export interface FcDoorDeps {
   readonly control: Control;
   readonly dispatch: Dispatch;
+  readonly callers: CallerLineage;
   readonly scheduling: Scheduling;
   readonly sessions: Sessions;
   readonly reserved: ReservedInstances;
@@ -42,6 +45,8 @@ export interface OperationRequest {
   readonly params: Readonly<Record<string, string | undefined>>;
   readonly query: Query;
   readonly body: Input;
+  /** Of the function that asks for it; undefined: asked for from outside. */
+  readonly lineage: Lineage | undefined;
 }
 
 /** One operation of FC reference section 1: how it travels, and the command it becomes. */

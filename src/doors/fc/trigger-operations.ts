@@ -12,7 +12,12 @@ export const triggerOperations: readonly Operation[] = [
     run: async (context, request) =>
       triggerShape(
         context,
-        await context.control.createTrigger(request.account, param(request, 'functionName'), request.body),
+        await context.control.createTrigger(
+          request.account,
+          param(request, 'functionName'),
+          request.body,
+          request.lineage,
+        ),
       ),
   },
   {
@@ -55,6 +60,7 @@ export const triggerOperations: readonly Operation[] = [
           param(request, 'functionName'),
           param(request, 'triggerName'),
           request.body,
+          request.lineage,
         ),
       ),
   },

@@ -4,11 +4,14 @@ import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
 import type { Principal } from '../../core/domain/credentials.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
+import type { Lineage } from '../../core/domain/lineage.ts';
 import type { HttpTriggerConfig, TriggerRecord } from '../../core/domain/trigger.ts';
+import type { CallerLineage } from '../../core/ports/caller-lineage.ts';
 import type { Catalog } from '../../core/ports/catalog.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
 import type { Acs3Verifier, VerifiedRequest } from '../wire/acs3-verifier.ts';
 import { asTidemillError, sendError } from '../wire/answer.ts';
+import { lineageOf } from '../wire/lineage.ts';
 import { requestIdOf } from '../wire/request-id.ts';
 import { checkHeadLimits } from '../wire/request-limits.ts';
 import { corsHeaders } from './cors.ts';
@@ -19,6 +22,7 @@ import { callTrigger } from './trigger-call.ts';
 export interface HttpDoorDeps {
   readonly catalog: Catalog;
   readonly dispatch: Dispatch;
+  readonly callers: CallerLineage;
   readonly verifier: Acs3Verifier;
   readonly clock: Clock;
   readonly random: Random;
@@ -41,6 +45,7 @@ export interface TriggerRequest {
   readonly address: TriggerAddress;
   readonly trigger: TriggerRecord;
   readonly caller: Principal | 'anonymous';
+  readonly lineage: Lineage;
   /** SHA-256 the body must have, when the client signed one. */
   readonly bodyHash: string | undefined;
 }
@@ -80,6 +85,7 @@ async function answer(
     address,
     trigger,
     caller: verified?.principal ?? 'anonymous',
+    lineage: lineageOf(deps.callers, req, verified?.principal, requestId, 'http'),
     bodyHash: verified?.bodyHash,
   });
 }

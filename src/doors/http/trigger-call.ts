@@ -41,7 +41,7 @@ export async function callTrigger(
     logTail: options.logTail,
     ...sessionOf(req, target),
     signal: call.signal,
-    lineage: { hops: 0, rootRequestId: request.requestId },
+    lineage: request.lineage,
   };
   const answer = await deps.dispatch.invoke(command);
   try {
@@ -73,7 +73,7 @@ async function callAsync(
     payload,
     ...(options.taskId === undefined ? {} : { taskId: options.taskId }),
     ...(options.delaySeconds === undefined ? {} : { delaySeconds: options.delaySeconds }),
-    lineage: { hops: 0, rootRequestId: requestId },
+    lineage: request.lineage,
     ...(custom ? { http: callHead(req, request) } : {}),
   });
   sendHead(req, res, request, 202, [

@@ -3,9 +3,10 @@ import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
 import type { Principal } from '../../core/domain/credentials.ts';
-import type { Lineage } from '../../core/domain/invocation.ts';
+import type { CallerLineage } from '../../core/ports/caller-lineage.ts';
 import type { Identity } from '../../core/ports/identity.ts';
 import type { BucketDetails, ObjectStore, WriteContext } from '../../core/ports/object-store.ts';
+import { causedBy } from '../wire/lineage.ts';
 import type { RequestBody } from './body.ts';
 import { type Dialect, headerPrefix } from './dialect.ts';
 import type { ObjectsRequest } from './request.ts';
@@ -18,8 +19,8 @@ export interface ObjectsDoorOptions {
   readonly random: Random;
   readonly region: string;
   readonly logger: Logger;
-  /** What the writer descends from; `principal` is undefined for an anonymous caller. */
-  readonly lineageOf: (principal: Principal | undefined, headers: IncomingMessage['headers']) => Lineage | undefined;
+  /** Finds the function that writes, whose lineage goes with the object. */
+  readonly callers: CallerLineage;
   /** Hosts under which buckets are virtual hosts; default DEFAULT_BASE_HOSTS. */
   readonly baseHosts?: readonly string[];
 }
@@ -92,7 +93,7 @@ export class Call {
       account: this.principal?.account ?? this.bucket.account,
       requestId: this.requestId,
       sourceIp: this.request.remoteAddress,
-      lineage: this.options.lineageOf(this.principal, this.req.headers),
+      lineage: causedBy(this.options.callers, this.req, this.principal, this.requestId, 'object'),
     };
   }
 

@@ -4,6 +4,7 @@ import { TidemillError } from '../../core/domain/errors.ts';
 import { authorize } from './authenticate.ts';
 import { MAX_PUT_BYTES } from './body.ts';
 import type { ObjectInfo } from '../../core/ports/object-store.ts';
+import { causedBy } from '../wire/lineage.ts';
 import type { Call } from './call.ts';
 import { headerPrefix } from './dialect.ts';
 import { readObjectHeaders, toHeaderValue } from './object-headers.ts';
@@ -47,7 +48,7 @@ async function storeFile(call: Call, form: Form): Promise<ObjectInfo> {
     account: principal?.account ?? call.bucket.account,
     requestId: call.requestId,
     sourceIp: call.request.remoteAddress,
-    lineage: call.options.lineageOf(principal, call.req.headers),
+    lineage: causedBy(call.options.callers, call.req, principal, call.requestId, 'object'),
   };
   const stored = readObjectHeaders(headerFields(fields), call.dialect);
   const options = {

@@ -14,6 +14,8 @@ interface FunctionCounts {
   readonly errors: Map<string, number>;
   /** By the limit that was reached. */
   readonly throttled: Map<string, number>;
+  /** Loops stopped, by what showed them. */
+  readonly loops: Map<string, number>;
 }
 
 /** What is measured elsewhere at the moment of a scrape. */
@@ -47,6 +49,7 @@ export class MetricsFold {
     } else if (fact.type === 'instance-started') this.starts[fact.from]++;
     else if (fact.type === 'event-accepted') this.accepted++;
     else if (fact.type === 'event-ended') bump(this.ends, fact.state);
+    else if (fact.type === 'loop-stopped') bump(this.countsOf(fact.account, fact.functionName).loops, fact.reason);
   }
 
   render(gauges: Gauges): string {
@@ -63,6 +66,8 @@ export class MetricsFold {
     text.family('tidemill_throttled_total', 'counter', 'Calls refused by a limit before they ran, by limit.');
     for (const each of counts)
       for (const [reason, n] of each.throttled) text.sample('', { ...labels(each), reason }, n);
+    text.family('tidemill_loops_stopped_total', 'counter', 'Calls and events not run since they look like a loop.');
+    for (const each of counts) for (const [reason, n] of each.loops) text.sample('', { ...labels(each), reason }, n);
     text.family('tidemill_cold_starts_total', 'counter', 'Invocations that waited for an instance to start.');
     for (const each of counts) text.sample('', labels(each), each.coldStarts);
     this.renderDurations(text);
@@ -114,6 +119,7 @@ export class MetricsFold {
       coldStarts: 0,
       errors: new Map<string, number>(),
       throttled: new Map<string, number>(),
+      loops: new Map<string, number>(),
     };
     this.functions.set(full ? '' : key, counts);
     return counts;

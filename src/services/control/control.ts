@@ -192,9 +192,10 @@ function layerCommands({ layers }: Parts): Pick<Control, LayerCommand> {
 function configCommands(parts: Parts): Pick<Control, ConfigCommand> {
   const { triggers, asyncConfigs, concurrency, provision, tags } = parts;
   return {
-    createTrigger: (account, name, input) => triggers.create(account, name, input),
+    createTrigger: (account, name, input, lineage) => triggers.create(account, name, input, lineage),
     getTrigger: (account, name, triggerName) => triggers.get(account, name, triggerName),
-    updateTrigger: (account, name, triggerName, input) => triggers.update(account, name, triggerName, input),
+    updateTrigger: (account, name, triggerName, input, lineage) =>
+      triggers.update(account, name, triggerName, input, lineage),
     deleteTrigger: (account, name, triggerName) => triggers.delete(account, name, triggerName),
     listTriggers: (account, name, query) => triggers.list(account, name, query),
     putAsyncConfig: (account, name, qualifier, input) => asyncConfigs.put(account, name, qualifier, input),

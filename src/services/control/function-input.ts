@@ -7,6 +7,7 @@ import type {
   LogConfig,
 } from '../../core/domain/function.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
+import { LOOP_VARIABLES, parseLoopLimit } from '../../core/domain/loop-limits.ts';
 import type { Input } from '../../core/ports/control.ts';
 import { FieldReader, invalid, isNeutral, isRecord, shown } from './fields.ts';
 import { refuseUnsupported } from './unsupported-fields.ts';
@@ -134,6 +135,7 @@ function readEnvironment(reader: FieldReader): Readonly<Record<string, string>> 
     if (key.startsWith('FC_'))
       throw invalid('environmentVariables', `has the name '${key}': names starting 'FC_' are reserved`);
     if (typeof text !== 'string') throw invalid(`environmentVariables.${key}`, `must be a string, not ${shown(text)}`);
+    checkLoopLimit(key, text);
     if (text.includes('\0')) throw invalid(`environmentVariables.${key}`, 'must not have NUL characters');
     bytes += Buffer.byteLength(key) + Buffer.byteLength(text);
     result[key] = text;
@@ -145,6 +147,15 @@ function readEnvironment(reader: FieldReader): Readonly<Record<string, string>> 
     );
   }
   return result;
+}
+
+/** A limit that means nothing would silently be the default. */
+function checkLoopLimit(key: string, text: string): void {
+  if (!Object.values<string>(LOOP_VARIABLES).includes(key) || parseLoopLimit(text) !== undefined) return;
+  throw invalid(
+    `environmentVariables.${key}`,
+    `must be a whole number from 1 to 999999 or 'unlimited', not ${shown(text)}`,
+  );
 }
 
 /** Settings that an empty value removes. */

@@ -3,6 +3,7 @@ import { newLetters, newUuid } from '../../core/base/ids.ts';
 import type { Random } from '../../core/base/random.ts';
 import { parseBucketArn } from '../../core/domain/arn.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
+import type { Lineage } from '../../core/domain/lineage.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import type { TriggerConfig, TriggerRecord, TriggerType } from '../../core/domain/trigger.ts';
 import type { Input, ListQuery, Page } from '../../core/ports/control.ts';
@@ -59,7 +60,7 @@ export class Triggers {
     this.bucketRules = new BucketRules(heads.documents);
   }
 
-  async create(account: string, name: string, input: Input): Promise<TriggerRecord> {
+  async create(account: string, name: string, input: Input, lineage?: Lineage): Promise<TriggerRecord> {
     const reader = new FieldReader(input);
     const triggerName = checkName('triggerName', reader.raw('triggerName'));
     const type = checkTriggerType(reader.raw('triggerType'));
@@ -93,6 +94,7 @@ export class Triggers {
         invocationRole: common.invocationRole ?? '',
         config,
         rawConfig: raw,
+        ...(lineage === undefined ? {} : { lineage }),
         createdTime: now,
         lastModifiedTime: now,
       };
@@ -173,7 +175,13 @@ export class Triggers {
   }
 
   /** Absent fields keep their value; a given triggerConfig replaces the old one. The domain prefix stays. */
-  async update(account: string, name: string, triggerName: string, input: Input): Promise<TriggerRecord> {
+  async update(
+    account: string,
+    name: string,
+    triggerName: string,
+    input: Input,
+    lineage?: Lineage,
+  ): Promise<TriggerRecord> {
     const reader = new FieldReader(input);
     const common = readCommon(reader);
     const rawInput = reader.raw('triggerConfig');
@@ -189,8 +197,10 @@ export class Triggers {
           ? { config: before.config, raw: before.rawConfig }
           : await this.readTypedConfig(account, before.config.type, rawInput, before.sourceArn, domainPrefix);
       refuseSecondHttp(await this.ofFunction(head), config, qualifier, triggerName);
+      const { lineage: _, ...kept } = before;
       const record: TriggerRecord = {
-        ...before,
+        ...kept,
+        ...(lineage === undefined ? {} : { lineage }),
         qualifier,
         config,
         rawConfig: raw,

@@ -4,7 +4,9 @@ import { newRequestId } from '../../core/base/ids.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
+import type { LoopLimits } from '../../core/domain/loop-limits.ts';
 import { isCustomRuntime } from '../../core/domain/version-spec.ts';
+import type { CallerLineage } from '../../core/ports/caller-lineage.ts';
 import type { Catalog } from '../../core/ports/catalog.ts';
 import type { AsyncCommand, Dispatch, InvokeAnswer, InvokeCommand, Target } from '../../core/ports/dispatch.ts';
 import type { EventQueue } from '../../core/ports/event-queue.ts';
@@ -19,6 +21,7 @@ import { EndTeller } from './end-teller.ts';
 import { EventConsumer } from './event-consumer.ts';
 import { Traffic } from './instance-traffic.ts';
 import { Invoker } from './invoker.ts';
+import { LoopGuard } from './loop-guard.ts';
 import { resolveTarget } from './resolve.ts';
 import { StrangerOutput } from './stranger-output.ts';
 import type { CallDeps } from './running-call.ts';
@@ -34,13 +37,15 @@ export interface DispatchDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly region: string;
+  /** Of functions that do not set their own. */
+  readonly loopLimits: LoopLimits;
   readonly logger: Logger;
 }
 
-class Dispatcher implements Dispatch {
+class Dispatcher implements Dispatch, CallerLineage {
   private readonly deps: DispatchDeps;
   private readonly deadlines: Deadlines;
-  private readonly traffic = new Traffic();
+  private readonly traffic: Traffic;
   private readonly invoker: Invoker;
   private readonly consumer: EventConsumer;
   private readonly teller: EndTeller;
@@ -55,6 +60,7 @@ class Dispatcher implements Dispatch {
 
   constructor(deps: DispatchDeps) {
     this.deps = deps;
+    this.traffic = new Traffic((instanceId) => deps.pool.sourceOf(instanceId));
     this.deadlines = this.lifetime.add(new Deadlines(deps.clock));
     const calls: CallDeps = {
       clock: deps.clock,
@@ -62,6 +68,7 @@ class Dispatcher implements Dispatch {
       facts: deps.facts,
       deadlines: this.deadlines,
       traffic: this.traffic,
+      guard: new LoopGuard({ limits: deps.loopLimits, facts: deps.facts, clock: deps.clock }),
       callBegan: () => {
         this.open++;
       },
@@ -148,6 +155,10 @@ class Dispatcher implements Dispatch {
     return this.invoker.warm(target, newRequestId(this.deps.random, this.deps.clock.now()));
   }
 
+  callerOf(...caller: Parameters<CallerLineage['callerOf']>): ReturnType<CallerLineage['callerOf']> {
+    return this.traffic.callerOf(...caller);
+  }
+
   /** Instances of an earlier server may write before their first call from here: know whose output that is. */
   private meetInstances(): void {
     const { pool, logger } = this.deps;
@@ -198,6 +209,6 @@ function closing(): TidemillError {
 /** Dispatch over scheduling and a queue. Call `start` to take events, `drain` and `close` at the end. */
 export function createDispatch(
   deps: DispatchDeps,
-): Dispatch & { start(): void; drain(): Promise<void>; close(): Promise<void> } {
+): Dispatch & CallerLineage & { start(): void; drain(): Promise<void>; close(): Promise<void> } {
   return new Dispatcher(deps);
 }

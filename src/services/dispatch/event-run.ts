@@ -9,7 +9,7 @@ import type { Catalog } from '../../core/ports/catalog.ts';
 import type { InvokeAnswer, InvokeCommand } from '../../core/ports/dispatch.ts';
 import type { EventQueue, LeasedEvent } from '../../core/ports/event-queue.ts';
 import { type AsyncEnvelope, envelopeOf } from './async-envelope.ts';
-import { type Invoker, loopError } from './invoker.ts';
+import type { Invoker } from './invoker.ts';
 import { resolveTarget } from './resolve.ts';
 import { endOfError, nextStep, type RunEnd } from './retry-rules.ts';
 import { errorMessageOf } from './start-outcome.ts';
@@ -66,8 +66,7 @@ export class EventRun {
   }
 
   private async attempt(onResolved: (spec: VersionSpec) => void): Promise<RunEnd> {
-    const { lineage, account, functionName, qualifier } = this.envelope;
-    if (lineage.hops >= LIMITS.hopsDefault) return { kind: 'failed', message: loopError(lineage.hops).message };
+    const { account, functionName, qualifier } = this.envelope;
     try {
       const target = await resolveTarget(this.deps, account, functionName, qualifier);
       onResolved(target.spec);

@@ -1,9 +1,13 @@
 import type { InstanceExit } from '../../core/domain/instance.ts';
+import type { Principal } from '../../core/domain/credentials.ts';
+import type { CausingInvocation, Lineage } from '../../core/domain/lineage.ts';
 import { isCustomRuntime, type VersionSpec } from '../../core/domain/version-spec.ts';
+import { TrafficCallers } from './traffic-callers.ts';
 
 /** A call as its instance's traffic sees it. */
 export interface TrafficCall {
   readonly requestId: string;
+  readonly lineage: Lineage;
   /** Lines that the instance wrote outside the call's own channel, whole and without the last newline. */
   onInstanceOutput(lines: string): void;
   onInstanceExit(exit: InstanceExit): void;
@@ -27,6 +31,7 @@ export class InstanceTraffic {
   exit: InstanceExit | undefined = undefined;
   /** The last call that ended: late output of an instance that does one thing at a time is its. */
   private last = '';
+  private lastLineage: Lineage | undefined = undefined;
   private marked: string | undefined = undefined;
 
   constructor(instanceId: string, spec: VersionSpec | undefined) {
@@ -37,10 +42,27 @@ export class InstanceTraffic {
   leave(call: TrafficCall): void {
     this.calls.delete(call);
     this.last = call.requestId;
+    this.lastLineage = call.lineage;
   }
 
   get memoryPeakMb(): number {
     return this.memoryPeakBytes / 1_048_576;
+  }
+
+  /** The running call with the most hops: of several nobody can tell which one makes a request. */
+  running(): CausingInvocation | undefined {
+    let found: TrafficCall | undefined;
+    for (const call of this.calls) if (found === undefined || call.lineage.hops > found.lineage.hops) found = call;
+    return found === undefined ? undefined : this.cause(found.requestId, found.lineage);
+  }
+
+  /** The call that ended last: what an instance does between calls is left of it. */
+  rested(): CausingInvocation | undefined {
+    return this.lastLineage === undefined ? undefined : this.cause(this.last, this.lastLineage);
+  }
+
+  private cause(requestId: string, lineage: Lineage): CausingInvocation {
+    return { functionName: this.spec?.functionName ?? '', requestId, lineage };
   }
 
   /** Splits whole lines of output by the request they belong to. */
@@ -76,6 +98,13 @@ const REMEMBERED_EXITS = 1_024;
 export class Traffic {
   private readonly instances = new Map<string, InstanceTraffic>();
   private readonly gone = new Map<string, InstanceExit>();
+  private readonly callers = new TrafficCallers();
+  private readonly sourceOf: (instanceId: string) => string | undefined;
+
+  /** `sourceOf`: the network address that connections of an instance come from, if it has one of its own. */
+  constructor(sourceOf: (instanceId: string) => string | undefined) {
+    this.sourceOf = sourceOf;
+  }
 
   /** For a call that is about to begin. */
   of(instanceId: string, spec: VersionSpec): InstanceTraffic {
@@ -84,12 +113,20 @@ export class Traffic {
     const traffic = new InstanceTraffic(instanceId, spec);
     traffic.memoryPeakBytes = known?.memoryPeakBytes ?? 0;
     traffic.exit = this.gone.get(instanceId);
-    if (traffic.exit === undefined) this.instances.set(instanceId, traffic);
+    if (traffic.exit === undefined) {
+      this.instances.set(instanceId, traffic);
+      this.callers.add(traffic, spec.functionArn, this.sourceOf(instanceId));
+    }
     return traffic;
   }
 
   find(instanceId: string): InstanceTraffic | undefined {
     return this.instances.get(instanceId);
+  }
+
+  /** See CallerLineage. */
+  callerOf(remoteAddress: string | undefined, principal: Principal | undefined): CausingInvocation | undefined {
+    return this.callers.of(remoteAddress, principal);
   }
 
   used(instanceId: string, memoryPeakBytes: number): void {
@@ -113,7 +150,13 @@ export class Traffic {
     const traffic = this.instances.get(exit.instanceId);
     if (traffic === undefined) return;
     this.instances.delete(exit.instanceId);
+    this.callers.remove(traffic);
     traffic.exit = exit;
     for (const call of [...traffic.calls]) call.onInstanceExit(exit);
+  }
+
+  /** A call waits for an instance to start, whose initializer may make requests meanwhile. Call the answer when it is over. */
+  starting(spec: VersionSpec, requestId: string, lineage: Lineage): () => void {
+    return this.callers.starting(spec, requestId, lineage);
   }
 }

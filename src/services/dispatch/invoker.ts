@@ -35,7 +35,7 @@ export class Invoker {
   }
 
   invoke(command: InvokeCommand, invocation: 'sync' | 'async'): Promise<InvokeAnswer> {
-    const refusal = refusalOf(command);
+    const refusal = refusalOf(command) ?? this.deps.guard.refusal(command, invocation);
     if (refusal !== undefined) return Promise.reject(refusal);
     this.deps.callBegan();
     const { spec } = command.target;
@@ -64,11 +64,15 @@ export class Invoker {
 
   private async wait(command: InvokeCommand, invocation: 'sync' | 'async'): Promise<InvokeAnswer> {
     const begin = this.deps.clock.monotonic();
+    const { target, requestId, lineage } = command;
+    const started = this.deps.traffic.starting(target.spec, requestId, lineage);
     let lease: Lease;
     try {
       lease = await this.lease(command);
     } catch (error) {
       return this.neverRan(command, invocation, error, this.deps.clock.monotonic() - begin);
+    } finally {
+      started();
     }
     if (command.signal.aborted) {
       lease.release('ok');
@@ -150,7 +154,7 @@ function isFunctionsFault(failure: StartFailure): boolean {
 }
 
 function refusalOf(command: InvokeCommand): TidemillError | undefined {
-  const { input, lineage } = command;
+  const { input } = command;
   if (input.kind === 'event' && input.payload.byteLength > LIMITS.syncPayloadBytes) return tooLarge();
   if (input.kind === 'http') {
     const { body } = input.call;
@@ -159,16 +163,7 @@ function refusalOf(command: InvokeCommand): TidemillError | undefined {
       return new TidemillError('InvalidArgument', 'an HTTP call needs a custom runtime; built-in runtimes take events');
     }
   }
-  return lineage.hops >= LIMITS.hopsDefault ? loopError(lineage.hops) : undefined;
-}
-
-/** The call descends from so many others that it must be a loop. */
-export function loopError(hops: number): TidemillError {
-  return new TidemillError(
-    'LimitExceededError',
-    `the call descends from ${hops} invocations in a row, the most allowed is ${LIMITS.hopsDefault}: probably a loop`,
-    { remedy: 'Break the loop: a function must not cause the event that triggers it.' },
-  );
+  return undefined;
 }
 
 function tooLarge(): TidemillError {

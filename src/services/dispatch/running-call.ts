@@ -28,6 +28,7 @@ import { Deadline, type Deadlines, type Expiring } from './deadlines.ts';
 import { HeldStream, type StreamHolder } from './held-stream.ts';
 import type { InstanceTraffic, Traffic, TrafficCall } from './instance-traffic.ts';
 import { LineBuffer } from './line-buffer.ts';
+import type { LoopGuard } from './loop-guard.ts';
 import { billedMs, settled } from './settlement.ts';
 import { errorMessageOf } from './start-outcome.ts';
 
@@ -37,6 +38,7 @@ export interface CallDeps {
   readonly facts: FactLog;
   readonly deadlines: Deadlines;
   readonly traffic: Traffic;
+  readonly guard: LoopGuard;
   /** A call was let in; it may still wait for its lease. */
   callBegan(): void;
   /** It has ended, streamed answer included. */
@@ -123,6 +125,10 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
     this.abort?.abort(this.command.signal.reason);
     // The head of the answer is out: nobody reads the rest any more.
     if (this.stream !== undefined) this.cancelled();
+  }
+
+  get lineage(): InvokeCommand['lineage'] {
+    return this.command.lineage;
   }
 
   onOutput(text: string): void {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/base/clock.ts';
 import { DisposableStore } from '../../core/base/disposable.ts';
 import type { Logger } from '../../core/base/log.ts';
+import { deeper, type Lineage } from '../../core/domain/lineage.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import type { OssTriggerConfig, TriggerRecord } from '../../core/domain/trigger.ts';
 import type { Catalog } from '../../core/ports/catalog.ts';
@@ -34,7 +35,7 @@ const FAILURE_PAUSE_MS = 1000;
  * Reads the object store's outbox in order and hands each event to the object triggers that ask for it. An event is
  * acknowledged once it and all before it are durably in dispatch's hands or recorded as ended; after a crash the rest is
  * read again and de-duplicated by trigger and sequence number. A function whose own writes match its trigger is called
- * again (filters prevent that), until the hop limit stops the chain.
+ * again (filters prevent that), until the loop guard of dispatch stops the chain.
  */
 export class ObjectTriggers {
   private readonly options: ObjectTriggerOptions;
@@ -133,7 +134,7 @@ export class ObjectTriggers {
               trigger,
               dedupId: `${trigger.triggerId}:${event.sequence}`,
               payload: objectPayload(event, trigger, region, owner),
-              parent: event.context.lineage,
+              lineage: lineageOf(event, trigger),
               expiresAt,
             },
             this.stopping.signal,
@@ -190,4 +191,10 @@ export class ObjectTriggers {
       this.wake = resolve;
     });
   }
+}
+
+/** From the function that wrote, or from the one that made the trigger: whichever chain is longer. */
+function lineageOf(event: ObjectEvent, trigger: TriggerRecord): Lineage | undefined {
+  const { lineage } = trigger;
+  return deeper(event.context.lineage, lineage === undefined ? undefined : { ...lineage, cause: 'object' });
 }

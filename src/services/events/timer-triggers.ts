@@ -145,7 +145,7 @@ export class TimerTriggers {
           trigger,
           dedupId: `${trigger.triggerId}:${at}`,
           payload: timerPayload(trigger.triggerName, trigger.config.payload, at),
-          parent: undefined,
+          lineage: trigger.lineage === undefined ? undefined : { ...trigger.lineage, cause: 'timer' },
           expiresAt: at + CATCH_UP_MS,
         },
         this.stopping.signal,

@@ -5,8 +5,7 @@ import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import type { EventEnded } from '../../core/domain/fact.ts';
-import type { Lineage } from '../../core/domain/invocation.ts';
-import { LIMITS } from '../../core/domain/limits.ts';
+import { type Lineage, rootLineage } from '../../core/domain/lineage.ts';
 import type { TriggerRecord } from '../../core/domain/trigger.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
@@ -17,8 +16,8 @@ export interface Delivery {
   /** The same for every attempt to deliver this event, also after a restart. */
   readonly dedupId: string;
   readonly payload: Uint8Array;
-  /** Of the invocation that caused the event; undefined when it came from outside. */
-  readonly parent: Lineage | undefined;
+  /** Of the invocation that the event causes; undefined when the event came from outside. */
+  readonly lineage: Lineage | undefined;
   /** Wall-clock milliseconds after which it is no longer worth delivering. */
   readonly expiresAt: number;
 }
@@ -51,11 +50,7 @@ export class TriggerTarget {
   async deliver(delivery: Delivery, stop: AbortSignal): Promise<DeliveryOutcome> {
     const { clock, random, dispatch } = this.options;
     const requestId = newRequestId(random, clock.now());
-    const lineage = descend(delivery.parent, requestId);
-    if (lineage.hops >= LIMITS.hopsDefault) {
-      const message = `this event descends from ${lineage.hops} invocations in a row (first: ${lineage.rootRequestId}): the chain was taken for a loop and stopped here`;
-      return this.end(delivery, requestId, 'Stopped', message);
-    }
+    const lineage = delivery.lineage ?? rootLineage(requestId);
     const { account, functionName, qualifier } = delivery.trigger;
     const { payload, dedupId } = delivery;
     for (let retry = 0; !stop.aborted; retry++) {
@@ -106,12 +101,6 @@ export class TriggerTarget {
       stop.addEventListener('abort', done);
     });
   }
-}
-
-/** The lineage of an invocation that the event causes: one hop further than what caused the event. */
-function descend(parent: Lineage | undefined, requestId: string): Lineage {
-  if (parent === undefined) return { hops: 0, rootRequestId: requestId };
-  return { hops: parent.hops + 1, rootRequestId: parent.rootRequestId };
 }
 
 /** The function is gone or switched off, the event is too large: trying again would fail the same way. */

@@ -166,10 +166,12 @@ export class Instance {
   private async runStart(start: InstanceStart): Promise<void> {
     try {
       const result = await start.run();
+      const source = this.holdings.handle?.source;
       this.started = {
         instanceId: this.id,
         nodeId: this.parts.nodeId,
         address: result.address,
+        ...(source === undefined ? {} : { source }),
         timings: result.timings,
         startLog: this.holdings.output.started(),
       };

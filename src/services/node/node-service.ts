@@ -185,10 +185,15 @@ export class NodeService implements NodePool {
     for (const instance of this.instances.values()) {
       const started = instance.startedInstance;
       if (started === undefined) continue;
-      const { instanceId, nodeId, address } = started;
-      found.push({ instanceId, nodeId, spec: instance.order.spec, address });
+      const { instanceId, nodeId, address, source } = started;
+      const own = source === undefined ? {} : { source };
+      found.push({ instanceId, nodeId, spec: instance.order.spec, address, ...own });
     }
     return found;
+  }
+
+  sourceOf(instanceId: string): string | undefined {
+    return this.instances.get(instanceId)?.startedInstance?.source;
   }
 
   onExit(listener: (exit: InstanceExit) => void): Disposable {

@@ -48,7 +48,12 @@ const door = createObjectsDoor({
   random: systemRandom,
   region: 'local',
   logger: silentLogger,
-  lineageOf: (principal) => (principal?.kind === 'function' ? { hops: 1, rootRequestId: 'root' } : undefined),
+  callers: {
+    callerOf: (_address, principal) =>
+      principal?.kind === 'function'
+        ? { functionName: 'f', requestId: 'w', lineage: { hops: 0, rootRequestId: 'root' } }
+        : undefined,
+  },
 });
 const server = createServer().on('request', door.handle).on('checkContinue', door.checkContinue);
 server.listen(0, '127.0.0.1', () => {

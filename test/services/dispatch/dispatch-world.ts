@@ -1,3 +1,4 @@
+import { LOOP_DEFAULTS } from '../../../src/core/domain/loop-limits.ts';
 import type { InvokeCommand, Target } from '../../../src/core/ports/dispatch.ts';
 import { createDispatch } from '../../../src/services/dispatch/index.ts';
 import { createScheduling } from '../../../src/services/scheduler/index.ts';
@@ -17,6 +18,7 @@ export class DispatchWorld extends World {
     sessions: this.sessions,
     queue: this.queue,
     region: 'local',
+    loopLimits: LOOP_DEFAULTS,
   });
 
   /** `started: false`: no events are taken before `dispatch.start()`. */

@@ -45,6 +45,15 @@ describe('timer triggers', () => {
     await world.stop();
   });
 
+  it('a timer that a function made descends from that function', async () => {
+    const world = await started();
+    const lineage = { hops: 2, rootRequestId: 'maker', cause: 'call' } as const;
+    world.setTrigger({ ...world.record('t', every(FIVE_MINUTES)), lineage });
+    await world.clock.runTo('2024-05-01T10:05:00Z');
+    assert.deepEqual(world.accepted[0]?.lineage, { ...lineage, cause: 'timer' });
+    await world.stop();
+  });
+
   it('@every counts from the creation of the trigger, in memory and after a restart', async () => {
     const world = await started();
     world.setTrigger(world.record('t', every('@every 90s')));

@@ -247,6 +247,12 @@ export class FakePool implements NodePool {
     this.onGone(instanceId);
   }
 
+  /** Network addresses by instance, for those that have one. */
+  readonly sources = new Map<string, string>();
+  sourceOf(instanceId: string): string | undefined {
+    return this.sources.get(instanceId);
+  }
+
   async list(): Promise<readonly FoundInstance[]> {
     return this.found;
   }

@@ -1,5 +1,6 @@
-import type { Fact } from '../../../core/domain/fact.ts';
+import type { Fact, LoopStopped } from '../../../core/domain/fact.ts';
 import type { InvocationTimings } from '../../../core/domain/invocation.ts';
+import { chainText } from '../../../core/domain/lineage.ts';
 import { fcPath, opsPath } from '../api/fc-client.ts';
 import type { Context } from '../context.ts';
 import { EXIT, usage } from '../failure.ts';
@@ -71,11 +72,18 @@ export function factLine(fact: Fact): string {
         fact.requestId,
         `-- event ${fact.state} after ${fact.attempts} attempts${fact.message === '' ? '' : `: ${fact.message}`}`,
       );
+    case 'loop-stopped':
+      return line(fact.requestId, `-- ${stoppedText(fact)}`);
     case 'instance-started':
       return line(fact.instanceId, `-- instance started from ${fact.from} in ${durationText(fact.startMs)}`);
     case 'instance-gone':
       return line(fact.instanceId, `-- instance gone: ${fact.reason}`);
   }
+}
+
+function stoppedText({ reason, limit, lineage }: LoopStopped): string {
+  if (reason === 'rate') return `LOOP SLOWED: more than ${limit} descendants of ${lineage.rootRequestId} in a minute`;
+  return `LOOP STOPPED at ${lineage.hops} hops, the limit is ${limit}: ${chainText(lineage)}`;
 }
 
 /** Loggers of the runtimes write time and request id themselves: once a line is enough. */
