@@ -40,7 +40,7 @@ test('tuning that no process reads does not pass for a setting', () => {
   checkTuning(undefined);
   checkTuning('');
   checkTuning('{"agent":{},"scheduler":{}}');
-  refused(() => checkTuning('{"agnet":{}}'), /"agnet".*agent, scheduler/);
+  refused(() => checkTuning('{"agnet":{}}'), /"agnet".*agent, loops, scheduler/);
   refused(() => checkTuning('[]'), /JSON object/);
   refused(() => checkTuning('{'), /no JSON/);
 });
