@@ -90,6 +90,8 @@ export class EventConsumer {
       })
       .finally(() => {
         this.pumping = false;
+        // Something came while the queue was asked when the next one is due: that answer did not know of it.
+        if (this.again && !this.stopped) this.wake();
       });
   }
 
