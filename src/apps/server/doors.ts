@@ -80,13 +80,20 @@ export async function openDoors(settings: ServerSettings, parts: DoorParts): Pro
   const ops = createOpsDoor({ ...shared, version: packageVersion(settings.packageRoot) });
   const objects = createObjectsDoor({ ...shared, store: parts.objects });
   const newId = (): string => newRequestId(random, clock.now());
-  const api = await listenOn({ descriptor: settings.apiDescriptor, handle: frontDoor([fc, http, ops], fc), newId });
+  const api = await listenOn({
+    descriptor: settings.apiDescriptor,
+    handle: frontDoor([fc, http, ops], fc),
+    plain: { taken: fc.invokes, handle: fc.invoke },
+    newId,
+    clock,
+  });
   apiPort = api.port;
   const store = await listenOn({
     descriptor: settings.objectsDescriptor,
     handle: (req, res) => objects.handle(req, res),
     checkContinue: (req, res) => objects.checkContinue(req, res),
     newId,
+    clock,
   });
   return {
     apiPort,

@@ -1,5 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Clock } from '../../core/base/clock.ts';
+import { toOriginForm } from './absolute-target.ts';
+import { type PlainCalls, PlainConnections } from './plain-connections.ts';
 
 type Handler = (req: IncomingMessage, res: ServerResponse) => void;
 
@@ -16,12 +19,16 @@ export interface ListenerOptions {
   readonly checkContinue?: Handler;
   /** Makes the request id of an answer to something that is no HTTP request. */
   readonly newId: () => string;
+  /** Requests that are answered without `node:http` when they come in the plain form. */
+  readonly plain?: PlainCalls;
+  readonly clock: Clock;
 }
 
 /** Node's own head limit stands above ours (8 KB), so that ours answers in the dialect's shape. */
 const MAX_HEADER_BYTES = 32 * 1024;
 /** A client gets this long for its headers; bodies may take as long as they move. */
 const HEADERS_TIMEOUT_MS = 30_000;
+const KEEP_ALIVE_MS = 65_000;
 
 /** Accepts on a listening descriptor that the supervisor keeps open over restarts. */
 export async function listenOn(options: ListenerOptions): Promise<HttpListener> {
@@ -29,11 +36,11 @@ export async function listenOn(options: ListenerOptions): Promise<HttpListener> 
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: HEADERS_TIMEOUT_MS,
     requestTimeout: 0,
-    keepAliveTimeout: 65_000,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     noDelay: true,
   });
-  server.on('request', options.handle);
-  if (options.checkContinue !== undefined) server.on('checkContinue', options.checkContinue);
+  server.on('request', inOriginForm(options.handle));
+  if (options.checkContinue !== undefined) server.on('checkContinue', inOriginForm(options.checkContinue));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy();
     const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
@@ -48,19 +55,49 @@ export async function listenOn(options: ListenerOptions): Promise<HttpListener> 
     );
     return undefined;
   });
+  const plain = options.plain === undefined ? undefined : inFrontOf(server, options.plain, options.clock);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ fd: options.descriptor }, resolve);
   });
-  return { port: (server.address() as AddressInfo).port, drain: (graceMs) => drain(server, graceMs) };
+  return { port: (server.address() as AddressInfo).port, drain: (graceMs) => drain(server, plain, graceMs) };
 }
 
-async function drain(server: Server, graceMs: number): Promise<void> {
+function inOriginForm(handle: Handler): Handler {
+  return (req, res) => {
+    toOriginForm(req);
+    handle(req, res);
+  };
+}
+
+/** Plain connections come before the server's own, which takes over each socket that turns out to need it. */
+function inFrontOf(server: Server, calls: PlainCalls, clock: Clock): PlainConnections {
+  const native = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
+  const plain = new PlainConnections({
+    calls,
+    clock,
+    headersTimeoutMs: HEADERS_TIMEOUT_MS,
+    keepAliveMs: KEEP_ALIVE_MS,
+    handOver: (socket) => {
+      for (const listener of native) listener.call(server, socket);
+    },
+  });
+  server.removeAllListeners('connection');
+  server.on('connection', (socket: Socket) => plain.accept(socket));
+  return plain;
+}
+
+async function drain(server: Server, plain: PlainConnections | undefined, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  plain?.drain();
   server.closeIdleConnections();
-  const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+  const cut = setTimeout(() => {
+    plain?.closeAll();
+    server.closeAllConnections();
+  }, graceMs);
   const sweep = setInterval(() => server.closeIdleConnections(), 50);
   await closed;
   clearTimeout(cut);
   clearInterval(sweep);
+  plain?.dispose();
 }

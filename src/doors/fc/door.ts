@@ -5,7 +5,9 @@ import { notSupported, TidemillError } from '../../core/domain/errors.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import { asTidemillError, sendError } from '../wire/answer.ts';
 import { readBody } from '../wire/body.ts';
+import type { Exchange } from '../wire/exchange.ts';
 import { causedBy } from '../wire/lineage.ts';
+import { NodeExchange } from '../wire/node-exchange.ts';
 import { pathOf, type Query, queryOf } from '../wire/query.ts';
 import { requestIdOf } from '../wire/request-id.ts';
 import { checkHeadLimits } from '../wire/request-limits.ts';
@@ -25,6 +27,10 @@ export interface FcDoor {
   matches(req: IncomingMessage): boolean;
   /** Answers every request, whatever happens; never throws. */
   handle(req: IncomingMessage, res: ServerResponse): void;
+  /** True for calls of functions, which `invoke` takes from whatever carries them. */
+  invokes(method: string, target: string): boolean;
+  /** Answers a request that `invokes` is true for; never throws. */
+  invoke(exchange: Exchange): void;
 }
 
 /** The Function Compute 3.0 API (FC reference 1 and 2): signatures, routes and shapes; the thinking is behind the ports. */
@@ -37,6 +43,8 @@ export function createFcDoor(deps: FcDoorDeps): FcDoor {
       return target.startsWith(`${API}/`) || target.startsWith(CODE_PATH) || OTHER_API.test(target);
     },
     handle: (req, res) => door.handle(req, res),
+    invokes: (method, target) => method === 'POST' && INVOKE_PATH.test(target),
+    invoke: (exchange) => door.take(exchange),
   };
 }
 
@@ -62,27 +70,44 @@ class Door {
     });
   }
 
+  take(exchange: Exchange): void {
+    const { head } = exchange;
+    const requestId = requestIdOf(head, this.context.random, this.context.clock);
+    this.called(exchange, requestId).catch((error: unknown) => {
+      exchange.refuse(requestId, asTidemillError(error, requestId, this.context.logger));
+    });
+  }
+
+  private async called(exchange: Exchange, requestId: string): Promise<void> {
+    checkHeadLimits(exchange.head);
+    const functionName = INVOKE_PATH.exec(exchange.head.url ?? '/')?.[1] ?? '';
+    return this.invoke(exchange, requestId, functionName);
+  }
+
   private async answer(req: IncomingMessage, res: ServerResponse, requestId: string): Promise<void> {
     checkHeadLimits(req);
     const target = req.url ?? '/';
     if (target.startsWith(CODE_PATH)) return downloadCode(this.context, req, res, requestId);
     const method = req.method ?? 'GET';
     const functionName = method === 'POST' ? INVOKE_PATH.exec(target)?.[1] : undefined;
-    if (functionName !== undefined) return this.invoke(req, res, requestId, functionName);
+    if (functionName !== undefined) return this.invoke(new NodeExchange(req, res), requestId, functionName);
     const found = isRouted(method) ? this.router.find(method, target) : null;
     const route = found?.store as Operation | typeof INVOKE | null | undefined;
     if (found === null || route === null || route === undefined) throw this.unknownPath(method, target);
-    if (route === INVOKE) return this.invoke(req, res, requestId, found.params['functionName'] ?? '');
+    if (route === INVOKE) {
+      return this.invoke(new NodeExchange(req, res), requestId, found.params['functionName'] ?? '');
+    }
     const { principal, bodyHash } = this.context.verifier.verifyApi(req);
     return this.run(route, req, res, { requestId, principal, params: found.params, bodyHash });
   }
 
-  private invoke(req: IncomingMessage, res: ServerResponse, requestId: string, functionName: string): Promise<void> {
-    const { principal, bodyHash } = this.context.verifier.verifyApi(req);
-    const query = queryOf(req.url ?? '/');
+  private invoke(exchange: Exchange, requestId: string, functionName: string): Promise<void> {
+    const { head } = exchange;
+    const { principal, bodyHash } = this.context.verifier.verifyApi(head);
+    const query = queryOf(head.url ?? '/');
     checkQuery('InvokeFunction', INVOKE_QUERY, query);
     const qualifier = query['qualifier'] === '' ? undefined : query['qualifier'];
-    return invoke(this.context, req, res, { requestId, principal, functionName, qualifier, bodyHash });
+    return invoke(this.context, exchange, { requestId, principal, functionName, qualifier, bodyHash });
   }
 
   private async run(

@@ -1,9 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../../core/domain/credentials.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import type { InvokeAnswer, Target } from '../../core/ports/dispatch.ts';
-import { CallerLeft, sendStream } from '../wire/answer.ts';
-import { readBody } from '../wire/body.ts';
+import type { Exchange } from '../wire/exchange.ts';
 import { invocationOptions } from '../wire/invocation-headers.ts';
 import { lineageOf } from '../wire/lineage.ts';
 import { sessionHeaders, sessionOf } from '../wire/session-affinity.ts';
@@ -22,17 +20,13 @@ export interface Invocation {
  * InvokeFunction (FC reference 2.6): the payload is bytes both ways and never parsed. The function is resolved while the
  * body still streams in; nothing is allocated per call beyond what the answer needs.
  */
-export async function invoke(
-  deps: FcDoorDeps,
-  req: IncomingMessage,
-  res: ServerResponse,
-  invocation: Invocation,
-): Promise<void> {
-  const options = invocationOptions(req);
+export async function invoke(deps: FcDoorDeps, exchange: Exchange, invocation: Invocation): Promise<void> {
+  const { head } = exchange;
+  const options = invocationOptions(head);
   const { requestId, functionName, qualifier, principal, bodyHash } = invocation;
-  const lineage = lineageOf(deps.callers, req, principal, requestId, 'call');
+  const lineage = lineageOf(deps.callers, head, principal, requestId, 'call');
   if (options.async) {
-    const payload = await readBody(req, LIMITS.asyncPayloadBytes, bodyHash);
+    const payload = await exchange.body(LIMITS.asyncPayloadBytes, bodyHash);
     const { taskId } = await deps.dispatch.invokeAsync({
       requestId,
       account: principal.account,
@@ -43,22 +37,20 @@ export async function invoke(
       ...(options.delaySeconds === undefined ? {} : { delaySeconds: options.delaySeconds }),
       lineage,
     });
-    res.writeHead(202, [...idHeaders(requestId), 'x-fc-async-task-id', taskId, 'content-length', '0']);
-    res.end();
+    exchange.send(202, [...idHeaders(requestId), 'x-fc-async-task-id', taskId]);
     return;
   }
-  const cancel = new CallerLeft(res);
-  const [payload, target] = await Promise.all([
-    readBody(req, LIMITS.syncPayloadBytes, bodyHash),
-    deps.dispatch.resolve(principal.account, functionName, qualifier),
-  ]);
+  const { cancel } = exchange;
+  const body = exchange.body(LIMITS.syncPayloadBytes, bodyHash);
+  const resolving = deps.dispatch.resolve(principal.account, functionName, qualifier);
+  const [payload, target] = body instanceof Uint8Array ? [body, await resolving] : await Promise.all([body, resolving]);
   const answer = await deps.dispatch.invoke({
     requestId,
     target,
     caller: principal,
     input: { kind: 'event', payload },
     logTail: options.logTail,
-    ...sessionOf(req, target),
+    ...sessionOf(head, target),
     cancel,
     get signal() {
       return cancel.signal;
@@ -66,20 +58,9 @@ export async function invoke(
     lineage,
   });
   const headers = answerHeaders(answer, target, requestId);
-  if (wantsTimings(req)) headers.push(...timingHeader(answer.timings));
-  await send(res, answer, headers);
-}
-
-async function send(res: ServerResponse, answer: InvokeAnswer, headers: string[]): Promise<void> {
-  const { payload } = answer;
-  if (payload instanceof Uint8Array) {
-    headers.push('content-length', String(payload.byteLength));
-    res.writeHead(200, headers);
-    res.end(payload);
-    return;
-  }
-  res.writeHead(200, headers);
-  await sendStream(res, payload);
+  if (wantsTimings(head)) headers.push(...timingHeader(answer.timings));
+  if (answer.payload instanceof Uint8Array) exchange.send(200, headers, answer.payload);
+  else await exchange.stream(200, headers, answer.payload);
 }
 
 function answerHeaders(answer: InvokeAnswer, target: Target, requestId: string): string[] {

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../../core/base/clock.ts';
 import type { Principal } from '../../core/domain/credentials.ts';
 import { notSupported, TidemillError } from '../../core/domain/errors.ts';
@@ -14,6 +13,7 @@ import {
 } from './acs3.ts';
 import { NonceMemory } from './nonce-memory.ts';
 import { SigningKeys } from './signing-key.ts';
+import type { RequestHead } from './exchange.ts';
 
 export interface VerifiedRequest {
   readonly principal: Principal;
@@ -42,7 +42,7 @@ export class Acs3Verifier {
   }
 
   /** Who signed an API request, whose host, date and body hash must be signed; throws the TidemillError to answer with. */
-  verifyApi(req: IncomingMessage): VerifiedRequest {
+  verifyApi(req: RequestHead): VerifiedRequest {
     const authorization = this.authorization(req);
     const date = this.checkedDate(req);
     for (const name of ['host', 'x-acs-date', 'x-acs-content-sha256']) {
@@ -54,7 +54,7 @@ export class Acs3Verifier {
   }
 
   /** Who signed an HTTP-trigger request: the variant where body and host are usually not signed. */
-  verifyTrigger(req: IncomingMessage): VerifiedRequest {
+  verifyTrigger(req: RequestHead): VerifiedRequest {
     if (req.headers.authorization === undefined) throw missing('Authorization');
     const authorization = this.authorization(req);
     const date = this.checkedDate(req);
@@ -65,7 +65,7 @@ export class Acs3Verifier {
     return { principal, bodyHash: SHA256_HEX.test(bodyHash) ? bodyHash : undefined };
   }
 
-  private authorization(req: IncomingMessage): Acs3Authorization {
+  private authorization(req: RequestHead): Acs3Authorization {
     const value = req.headers.authorization;
     if (value === undefined) {
       if (req.headers['x-acs-bearer-token'] !== undefined) {
@@ -86,7 +86,7 @@ export class Acs3Verifier {
     return authorization;
   }
 
-  private checkedDate(req: IncomingMessage): number {
+  private checkedDate(req: RequestHead): number {
     const text = header(req, 'x-acs-date');
     if (text === '') throw missing('x-acs-date');
     if (text !== this.dateText) {
@@ -105,7 +105,7 @@ export class Acs3Verifier {
   }
 
   private verify(
-    req: IncomingMessage,
+    req: RequestHead,
     authorization: Acs3Authorization,
     date: number,
     payloadHash: string,
@@ -136,7 +136,7 @@ export class Acs3Verifier {
   }
 
   /** HTTP triggers promise no nonce, and a client may repeat a signed GET: only what carries a signed nonce is checked there. */
-  private checkReplay(req: IncomingMessage, authorization: Acs3Authorization, date: number, trigger: boolean): void {
+  private checkReplay(req: RequestHead, authorization: Acs3Authorization, date: number, trigger: boolean): void {
     const nonce = authorization.signedHeaders.includes('x-acs-signature-nonce')
       ? header(req, 'x-acs-signature-nonce')
       : '';
@@ -166,7 +166,7 @@ export class Acs3Verifier {
 }
 
 /** A header's canonical value: trimmed, repeated ones sorted and joined, absent ones empty. */
-function header(req: IncomingMessage, name: string): string {
+function header(req: RequestHead, name: string): string {
   const value = req.headers[name];
   if (value === undefined) return '';
   if (typeof value === 'string' && !value.includes(', ')) return value.trim();

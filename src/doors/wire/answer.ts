@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { Cancellation, toAbortSignal } from '../../core/base/cancel-signal.ts';
 import type { Logger } from '../../core/base/log.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import { clientGone } from './body.ts';
@@ -21,6 +20,12 @@ export function messageOf(error: TidemillError): string {
   return `${error.message}${/[.!?]$/.test(error.message) ? '' : '.'} ${error.remedy}`;
 }
 
+/** The field's error body `{RequestId, Code, Message}` (FC reference 2.4) plus `Culprit`. */
+export function errorBody(requestId: string, error: TidemillError): Buffer {
+  const { code, culprit } = error;
+  return Buffer.from(JSON.stringify({ RequestId: requestId, Code: code, Message: messageOf(error), Culprit: culprit }));
+}
+
 /**
  * Answers with the field's error body `{RequestId, Code, Message}` (FC reference 2.4) plus `Culprit`, which SDKs ignore:
  * caller, function, limit or platform. Nothing is sent when the headers are out already: the connection breaks instead, so
@@ -31,9 +36,7 @@ export function sendError(res: ServerResponse, requestId: string, error: Tidemil
     res.destroy();
     return;
   }
-  const body = Buffer.from(
-    JSON.stringify({ RequestId: requestId, Code: error.code, Message: messageOf(error), Culprit: error.culprit }),
-  );
+  const body = errorBody(requestId, error);
   for (const name of res.getHeaderNames()) if (name.startsWith('content-')) res.removeHeader(name);
   res.writeHead(error.status, {
     'content-type': 'application/json',
@@ -62,26 +65,6 @@ export async function sendStream(res: ServerResponse, source: AsyncIterable<Uint
     if (!closed.signal.aborted) throw error;
   } finally {
     res.off('close', onClose);
-  }
-}
-
-/**
- * What `cancellation` makes, for the warm path: the light form at once, a real AbortSignal only for who asks for one.
- */
-export class CallerLeft extends Cancellation {
-  private made: AbortSignal | undefined = undefined;
-
-  constructor(res: ServerResponse) {
-    super();
-    if (res.closed || res.destroyed) this.abort(clientGone());
-    res.once('close', () => {
-      if (!res.writableFinished) this.abort(clientGone());
-    });
-  }
-
-  get signal(): AbortSignal {
-    this.made ??= toAbortSignal(this);
-    return this.made;
   }
 }
 

@@ -19,16 +19,15 @@ export function hasBody(req: IncomingMessage): boolean {
 export async function readBody(req: IncomingMessage, limit: number, sha256?: string): Promise<Buffer> {
   refuseAnnounced(req, limit);
   const body = hasBody(req) ? await collect(req, limit, sha256 !== undefined) : { bytes: NOTHING, sha256: undefined };
-  if (sha256 !== undefined && sha256 !== (body.sha256 ?? hash('sha256', body.bytes))) {
-    throw new TidemillError(
-      'SignatureNotMatch',
-      'The body does not have the hash that x-acs-content-sha256 announces',
-      {
-        remedy: 'Sign exactly the bytes that are sent; check that no proxy changes them.',
-      },
-    );
-  }
+  if (sha256 !== undefined && sha256 !== (body.sha256 ?? hash('sha256', body.bytes))) throw otherBytes();
   return body.bytes;
+}
+
+/** What `readBody` promises, for bytes that are all there. */
+export function checkedBody(bytes: Buffer, limit: number, sha256: string | undefined): Buffer {
+  if (bytes.length > limit) throw tooLarge(limit);
+  if (sha256 !== undefined && sha256 !== hash('sha256', bytes)) throw otherBytes();
+  return bytes;
 }
 
 /** Bodies of one chunk (nearly all) are hashed in one call by the caller; longer ones while they stream in. */
@@ -98,6 +97,12 @@ function refuseAnnounced(req: IncomingMessage, limit: number): void {
     req.resume();
     throw tooLarge(limit);
   }
+}
+
+function otherBytes(): TidemillError {
+  return new TidemillError('SignatureNotMatch', 'The body does not have the hash that x-acs-content-sha256 announces', {
+    remedy: 'Sign exactly the bytes that are sent; check that no proxy changes them.',
+  });
 }
 
 function tooLarge(limit: number): TidemillError {

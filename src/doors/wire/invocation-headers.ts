@@ -1,6 +1,6 @@
-import type { IncomingMessage } from 'node:http';
 import { TidemillError } from '../../core/domain/errors.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
+import type { RequestHead } from './exchange.ts';
 
 /** How a caller wants a function called: the `x-fc-*` request headers of FC reference 2.6, on the API and on HTTP triggers. */
 export interface InvocationOptions {
@@ -15,7 +15,7 @@ const SYNC_TAIL: InvocationOptions = { ...SYNC, logTail: true };
 const TASK_ID = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/;
 
 /** Throws InvalidArgument naming the header whose value is not of the documented form. */
-export function invocationOptions(req: IncomingMessage): InvocationOptions {
+export function invocationOptions(req: RequestHead): InvocationOptions {
   const { headers } = req;
   const type = one(headers['x-fc-invocation-type']);
   const log = one(headers['x-fc-log-type']);

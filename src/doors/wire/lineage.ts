@@ -1,7 +1,7 @@
-import type { IncomingMessage } from 'node:http';
 import type { Principal } from '../../core/domain/credentials.ts';
 import { descend, HOPS_MAX, type Lineage, type LineageCause, rootLineage } from '../../core/domain/lineage.ts';
 import type { CallerLineage } from '../../core/ports/caller-lineage.ts';
+import type { RequestHead } from './exchange.ts';
 
 /** Passed on by callers that want their chain counted where the platform cannot see who calls: it only ever adds hops. */
 export const HOPS_HEADER = 'x-tidemill-hops';
@@ -12,7 +12,7 @@ export const HOPS_HEADER = 'x-tidemill-hops';
  */
 export function causedBy(
   callers: CallerLineage,
-  req: IncomingMessage,
+  req: RequestHead,
   principal: Principal | undefined,
   requestId: string,
   cause: LineageCause,
@@ -29,7 +29,7 @@ export function causedBy(
 /** The lineage of an invocation that a request asks for. */
 export function lineageOf(
   callers: CallerLineage,
-  req: IncomingMessage,
+  req: RequestHead,
   principal: Principal | undefined,
   requestId: string,
   cause: LineageCause,

@@ -1,9 +1,9 @@
-import type { IncomingMessage } from 'node:http';
 import { TidemillError } from '../../core/domain/errors.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
+import type { RequestHead } from './exchange.ts';
 
 /** Throws InvalidArgument when request line or headers are larger than the field allows (FC reference 2.10). */
-export function checkHeadLimits(req: IncomingMessage): void {
+export function checkHeadLimits(req: RequestHead): void {
   const target = req.url ?? '/';
   if (target.length > LIMITS.requestPathBytes) {
     throw new TidemillError(

@@ -1,9 +1,9 @@
-import type { IncomingMessage } from 'node:http';
 import { SESSION_COOKIE } from '../../core/domain/session.ts';
 import type { InvokeAnswer, Target } from '../../core/ports/dispatch.ts';
+import type { RequestHead } from './exchange.ts';
 
 /** The session id a request carries, where the function's affinity looks for it (FC reference 3.5); undefined when it has none. */
-function sessionIdOf(req: IncomingMessage, target: Target): string | undefined {
+function sessionIdOf(req: RequestHead, target: Target): string | undefined {
   const affinity = target.spec.config.sessionAffinity;
   if (affinity === undefined) return undefined;
   if (affinity.headerName !== undefined) {
@@ -28,7 +28,7 @@ export function sessionHeaders(answer: InvokeAnswer, target: Target): (readonly 
 }
 
 /** The member of an InvokeCommand that carries it. */
-export function sessionOf(req: IncomingMessage, target: Target): { readonly sessionId?: string } {
+export function sessionOf(req: RequestHead, target: Target): { readonly sessionId?: string } {
   const sessionId = sessionIdOf(req, target);
   return sessionId === undefined ? {} : { sessionId };
 }

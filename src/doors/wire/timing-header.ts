@@ -1,10 +1,10 @@
-import type { IncomingMessage } from 'node:http';
 import type { InvocationTimings } from '../../core/domain/invocation.ts';
+import type { RequestHead } from './exchange.ts';
 
 const HEADER = 'x-tidemill-timings';
 
 /** True when the caller asks where the time went: `x-tidemill-trace: timings`. */
-export function wantsTimings(req: IncomingMessage): boolean {
+export function wantsTimings(req: RequestHead): boolean {
   return req.headers['x-tidemill-trace'] === 'timings';
 }
 
