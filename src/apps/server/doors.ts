@@ -23,6 +23,7 @@ import { createHttpDoor } from '../../doors/http/door.ts';
 import { createObjectsDoor } from '../../doors/objects/door.ts';
 import { createOpsDoor } from '../../doors/ops/door.ts';
 import { Acs3Verifier } from '../../doors/wire/acs3-verifier.ts';
+import { createWebhooks } from '../../services/events/index.ts';
 import { frontDoor } from './front-door.ts';
 import { listenOn } from './http-listener.ts';
 import { packageVersion } from './package-version.ts';
@@ -76,7 +77,11 @@ export async function openDoors(settings: ServerSettings, parts: DoorParts): Pro
       triggerUrls({ prefix, region, scheme, authority: authority(), apiPort, domain: settings.domain }),
     linkSecret: createHmac('sha256', Buffer.from(installation.masterSecret, 'hex')).update('code-links').digest(),
   });
-  const http = createHttpDoor(settings.domain === undefined ? shared : { ...shared, baseDomain: settings.domain });
+  const http = createHttpDoor({
+    ...shared,
+    webhooks: createWebhooks(shared),
+    ...(settings.domain === undefined ? {} : { baseDomain: settings.domain }),
+  });
   const ops = createOpsDoor({ ...shared, version: packageVersion(settings.packageRoot) });
   const objects = createObjectsDoor({ ...shared, store: parts.objects });
   const newId = (): string => newRequestId(random, clock.now());

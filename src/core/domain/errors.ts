@@ -43,6 +43,7 @@ export const ERRORS = {
   ConcurrentUpdateError: row('caller', 409, 'Read the resource again and repeat the update.'),
   ProvisionConfigExist: row('caller', 409, 'Delete the provision config first.'),
   ResidentScalingConfigExists: row('caller', 409, 'Delete the scaling config first.'),
+  InvalidWebhookSignature: row('caller', 401, 'Give the sender and the trigger the same secret.'),
   InvalidSession: row('caller', 401, 'Start a new session: send the request without the session id.'),
   ClientClosedRequest: row('caller', 499, 'None needed: the caller went away before the answer.'),
   // objects (the names that both dialects of the objects door share)

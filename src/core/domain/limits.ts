@@ -58,5 +58,6 @@ export const LIMITS = {
   pidsPerInstance: 512,
   signatureSkewSeconds: 900,
   hopsDefault: 16,
+  webhookBodyBytes: 128 * KIB,
   descendantsPerMinute: 10_000,
 } as const;

@@ -1,6 +1,7 @@
+import type { EventPattern } from './event-pattern.ts';
 import type { Lineage } from './lineage.ts';
 
-export type TriggerType = 'http' | 'oss' | 'timer';
+export type TriggerType = 'http' | 'oss' | 'timer' | 'eventbridge';
 
 export interface HttpTriggerConfig {
   readonly type: 'http';
@@ -27,9 +28,35 @@ export interface OssTriggerConfig {
   readonly suffix: string;
 }
 
-export type TriggerConfig = HttpTriggerConfig | TimerTriggerConfig | OssTriggerConfig;
+/** Where events come from: requests that GitHub or GitLab send and sign. */
+export interface WebhookSource {
+  readonly kind: 'webhook';
+  readonly provider: 'GitHub' | 'GitLab';
+  readonly secret: string;
+  /** Names of the events that count, e.g. `push`; none: all. */
+  readonly events: readonly string[];
+}
 
-/** A trigger as stored. `rawConfig` is the caller's JSON text, given back unchanged (FC reference 1.4). */
+/** A source, a rule over its events, and in which form the function gets them. */
+export interface EventBridgeTriggerConfig {
+  readonly type: 'eventbridge';
+  readonly enable: boolean;
+  readonly source: WebhookSource;
+  readonly pattern: EventPattern;
+  /** `RawData`: the body as it arrived. */
+  readonly schema: 'CloudEvents' | 'RawData';
+  /** DNS label of the URL that takes the requests, stable for the trigger's life. */
+  readonly domainPrefix: string;
+}
+
+export type TriggerConfig = HttpTriggerConfig | TimerTriggerConfig | OssTriggerConfig | EventBridgeTriggerConfig;
+
+/** The label of the trigger's URL; undefined: it has none. */
+export function domainPrefixOf(config: TriggerConfig): string | undefined {
+  return config.type === 'http' || config.type === 'eventbridge' ? config.domainPrefix : undefined;
+}
+
+/** A trigger as stored. `rawConfig` is the caller's JSON text, given back unchanged but for secrets (FC reference 1.4). */
 export interface TriggerRecord {
   readonly account: string;
   readonly functionName: string;

@@ -14,7 +14,7 @@ export interface Catalog {
   /** The runnable form of LATEST (`versionId` 'LATEST') or a published version; memoised per key. */
   spec(account: string, name: string, versionId: string): Promise<VersionSpec | undefined>;
   asyncConfig(account: string, name: string, qualifier: string): Promise<AsyncInvokeConfigRecord | undefined>;
-  /** The HTTP trigger behind a domain prefix. */
+  /** The trigger with a URL (HTTP, or a webhook) behind a domain prefix. */
   httpTrigger(domainPrefix: string): Promise<TriggerRecord | undefined>;
   /** All triggers of a type, over all accounts: event sources start from this and follow `onTrigger`. */
   triggers(type: TriggerRecord['config']['type']): Promise<readonly TriggerRecord[]>;

@@ -1,6 +1,6 @@
 import { functionArn } from '../../core/domain/arn.ts';
 import type { AliasRecord, VersionRecord } from '../../core/domain/function.ts';
-import type { TriggerRecord } from '../../core/domain/trigger.ts';
+import { domainPrefixOf, type TriggerRecord } from '../../core/domain/trigger.ts';
 import type { AsyncConfigView, ConcurrencyConfigView, LayerView, TaggedResource } from '../../core/ports/control.ts';
 import { timestamp } from '../wire/timestamp.ts';
 import type { OperationContext } from './operation.ts';
@@ -45,7 +45,7 @@ export function layerShape(context: OperationContext, view: LayerView): Record<s
   };
 }
 
-/** `Trigger` of FC reference 1.4; `triggerConfig` is the caller's own JSON text. */
+/** `Trigger` of FC reference 1.4; `triggerConfig` is the caller's own JSON text, without secrets. */
 export function triggerShape(context: OperationContext, trigger: TriggerRecord): Record<string, unknown> {
   const shape: Record<string, unknown> = {
     triggerId: trigger.triggerId,
@@ -60,8 +60,9 @@ export function triggerShape(context: OperationContext, trigger: TriggerRecord):
     createdTime: timestamp(trigger.createdTime),
     lastModifiedTime: timestamp(trigger.lastModifiedTime),
   };
-  if (trigger.config.type === 'http') {
-    const urls = context.triggerUrls(trigger.config.domainPrefix);
+  const domainPrefix = domainPrefixOf(trigger.config);
+  if (domainPrefix !== undefined) {
+    const urls = context.triggerUrls(domainPrefix);
     shape['httpTrigger'] = { urlInternet: urls.internet, urlIntranet: urls.intranet };
   }
   return shape;

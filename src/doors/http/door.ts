@@ -9,6 +9,7 @@ import type { HttpTriggerConfig, TriggerRecord } from '../../core/domain/trigger
 import type { CallerLineage } from '../../core/ports/caller-lineage.ts';
 import type { Catalog } from '../../core/ports/catalog.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
+import type { Webhooks } from '../../core/ports/webhooks.ts';
 import type { Acs3Verifier, VerifiedRequest } from '../wire/acs3-verifier.ts';
 import { asTidemillError, sendError } from '../wire/answer.ts';
 import { lineageOf } from '../wire/lineage.ts';
@@ -17,12 +18,14 @@ import { checkHeadLimits } from '../wire/request-limits.ts';
 import { corsHeaders } from './cors.ts';
 import { isPrivatePeer, type TriggerAddress, triggerAddress } from './trigger-address.ts';
 import { callTrigger } from './trigger-call.ts';
+import { callWebhook } from './webhook-call.ts';
 
 /** What the HTTP door needs from the rest of the house. */
 export interface HttpDoorDeps {
   readonly catalog: Catalog;
   readonly dispatch: Dispatch;
   readonly callers: CallerLineage;
+  readonly webhooks: Webhooks;
   readonly verifier: Acs3Verifier;
   readonly clock: Clock;
   readonly random: Random;
@@ -77,7 +80,8 @@ async function answer(
   if (address === undefined) throw noTrigger(req.headers.host ?? '');
   checkHeadLimits(req);
   const trigger = await deps.catalog.httpTrigger(address.domainPrefix);
-  if (trigger === undefined || trigger.config.type !== 'http') throw noTrigger(address.domainPrefix);
+  if (trigger?.config.type === 'eventbridge') return callWebhook(deps, req, res, { requestId, trigger, address });
+  if (trigger?.config.type !== 'http') throw noTrigger(address.domainPrefix);
   checkAccess(req, address, trigger.config);
   const verified = trigger.config.authType === 'function' ? verifiedFor(deps, req, trigger) : undefined;
   await callTrigger(deps, req, res, {

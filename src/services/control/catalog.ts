@@ -7,7 +7,7 @@ import type {
   FunctionRecord,
   VersionRecord,
 } from '../../core/domain/function.ts';
-import type { TriggerRecord } from '../../core/domain/trigger.ts';
+import { domainPrefixOf, type TriggerRecord } from '../../core/domain/trigger.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
 import type { Catalog } from '../../core/ports/catalog.ts';
 import type { MetadataChange } from '../../core/ports/metadata-store.ts';
@@ -201,5 +201,5 @@ export class DocumentCatalog implements Catalog {
 
 /** A prefix that outlived its trigger must not lead to another trigger of the same name. */
 function matching(trigger: TriggerRecord | undefined, domainPrefix: string): TriggerRecord | undefined {
-  return trigger?.config.type === 'http' && trigger.config.domainPrefix === domainPrefix ? trigger : undefined;
+  return trigger !== undefined && domainPrefixOf(trigger.config) === domainPrefix ? trigger : undefined;
 }

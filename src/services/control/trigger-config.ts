@@ -9,9 +9,9 @@ import type {
 } from '../../core/domain/trigger.ts';
 import { FieldReader, invalid, isRecord, shown } from './fields.ts';
 
-const TYPES: readonly TriggerType[] = ['http', 'oss', 'timer'];
+const TYPES: readonly TriggerType[] = ['http', 'oss', 'timer', 'eventbridge'];
 /** Types of Function Compute that need a cloud service behind them (FC reference 6). */
-const ELSEWHERE = ['log', 'mns_topic', 'cdn_events', 'tablestore', 'eventbridge'];
+const ELSEWHERE = ['log', 'mns_topic', 'cdn_events', 'tablestore'];
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'PATCH', 'OPTIONS'] as const;
 
 /** Events that the object store announces. `*` stands for all of a kind. */

@@ -5,12 +5,13 @@ import { parseBucketArn } from '../../core/domain/arn.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import type { Lineage } from '../../core/domain/lineage.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
-import type { TriggerConfig, TriggerRecord, TriggerType } from '../../core/domain/trigger.ts';
+import { domainPrefixOf, type TriggerConfig, type TriggerRecord, type TriggerType } from '../../core/domain/trigger.ts';
 import type { Input, ListQuery, Page } from '../../core/ports/control.ts';
 import type { ObjectSource } from '../../core/ports/object-store.ts';
 import { BucketRules } from './bucket-rules.ts';
 import type { FunctionDocument, TriggerDocument } from './documents.ts';
 import type { Document, DocumentStore } from './document-store.ts';
+import { readEventBridgeConfig, withoutSecret } from './event-source-config.ts';
 import { FieldReader, invalid, shown } from './fields.ts';
 import type { FunctionHeads } from './function-heads.ts';
 import { keys } from './keys.ts';
@@ -80,7 +81,7 @@ export class Triggers {
       }
       const qualifier = await this.heads.checkQualifier(head, common.qualifier);
       const domainPrefix = newDomainPrefix(name, this.random);
-      const { config, raw } = await this.readTypedConfig(account, type, rawInput, sourceArn, domainPrefix);
+      const { config, raw } = await this.readTypedConfig(account, { type, sourceArn, domainPrefix }, rawInput);
       refuseSecondHttp(existing, config, qualifier, undefined);
       const now = this.clock.now();
       const record: TriggerRecord = {
@@ -110,15 +111,25 @@ export class Triggers {
 
   private async readTypedConfig(
     account: string,
-    type: TriggerType,
+    of: {
+      readonly type: TriggerType;
+      readonly sourceArn: string;
+      readonly domainPrefix: string;
+      readonly before?: TriggerConfig;
+    },
     value: unknown,
-    sourceArn: string,
-    domainPrefix: string,
   ): Promise<{ config: TriggerConfig; raw: string }> {
     const { reader, raw } = parseTriggerConfig(value);
-    if (type === 'http') return { config: readHttpConfig(reader, domainPrefix), raw };
-    if (type === 'timer') return { config: readTimerConfig(reader), raw };
-    return { config: readOssConfig(reader, await this.checkBucket(account, sourceArn)), raw };
+    switch (of.type) {
+      case 'http':
+        return { config: readHttpConfig(reader, of.domainPrefix), raw };
+      case 'timer':
+        return { config: readTimerConfig(reader), raw };
+      case 'eventbridge':
+        return { config: readEventBridgeConfig(reader, of.domainPrefix, of.before), raw: withoutSecret(raw) };
+      case 'oss':
+        return { config: readOssConfig(reader, await this.checkBucket(account, of.sourceArn)), raw };
+    }
   }
 
   private async checkBucket(account: string, sourceArn: string): Promise<string> {
@@ -148,8 +159,9 @@ export class Triggers {
 
   private async index(record: TriggerRecord): Promise<void> {
     const { account, functionName, triggerName, triggerId, config } = record;
-    if (config.type === 'http') {
-      await this.documents.put(keys.domain(config.domainPrefix), { account, functionName, triggerName });
+    const domainPrefix = domainPrefixOf(config);
+    if (domainPrefix !== undefined) {
+      await this.documents.put(keys.domain(domainPrefix), { account, functionName, triggerName });
     } else if (config.type === 'oss') {
       const { events, prefix, suffix, bucket } = config;
       await this.bucketRules.put(bucket, { account, functionName, triggerName, triggerId, events, prefix, suffix });
@@ -157,7 +169,8 @@ export class Triggers {
   }
 
   private async unindex(record: TriggerRecord): Promise<void> {
-    if (record.config.type === 'http') await this.documents.delete(keys.domain(record.config.domainPrefix));
+    const domainPrefix = domainPrefixOf(record.config);
+    if (domainPrefix !== undefined) await this.documents.delete(keys.domain(domainPrefix));
     else if (record.config.type === 'oss') await this.bucketRules.remove(record.config.bucket, record.triggerId);
   }
 
@@ -191,11 +204,16 @@ export class Triggers {
       const before = found.value.record;
       const qualifier =
         common.qualifier === undefined ? before.qualifier : await this.heads.checkQualifier(head, common.qualifier);
-      const domainPrefix = before.config.type === 'http' ? before.config.domainPrefix : '';
+      const domainPrefix = domainPrefixOf(before.config) ?? '';
+      const { type } = before.config;
       const { config, raw } =
         rawInput === undefined
           ? { config: before.config, raw: before.rawConfig }
-          : await this.readTypedConfig(account, before.config.type, rawInput, before.sourceArn, domainPrefix);
+          : await this.readTypedConfig(
+              account,
+              { type, sourceArn: before.sourceArn, domainPrefix, before: before.config },
+              rawInput,
+            );
       refuseSecondHttp(await this.ofFunction(head), config, qualifier, triggerName);
       const { lineage: _, ...kept } = before;
       const record: TriggerRecord = {

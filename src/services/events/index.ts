@@ -11,6 +11,8 @@ import { ObjectTriggers } from './object-triggers.ts';
 import { TimerTriggers } from './timer-triggers.ts';
 import { TriggerTarget } from './trigger-target.ts';
 
+export { createWebhooks } from './webhooks.ts';
+
 export interface EventSourcesOptions {
   readonly catalog: Pick<Catalog, 'triggers' | 'onTrigger'>;
   readonly dispatch: Pick<Dispatch, 'invokeAsync'>;

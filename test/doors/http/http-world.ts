@@ -1,7 +1,8 @@
 import { request, type IncomingHttpHeaders } from 'node:http';
-import type { HttpTriggerConfig, TriggerRecord } from '../../../src/core/domain/trigger.ts';
+import type { EventBridgeTriggerConfig, HttpTriggerConfig, TriggerRecord } from '../../../src/core/domain/trigger.ts';
 import type { Catalog } from '../../../src/core/ports/catalog.ts';
 import type { AsyncCommand, Dispatch, InvokeAnswer, InvokeCommand } from '../../../src/core/ports/dispatch.ts';
+import type { WebhookRequest, Webhooks } from '../../../src/core/ports/webhooks.ts';
 import { createHttpDoor } from '../../../src/doors/http/door.ts';
 import { ACCOUNT, answerOf, doorBasics, partial, serve, targetOf, type TestServer } from '../door-world.ts';
 
@@ -18,13 +19,21 @@ export class HttpWorld {
   last: InvokeCommand | undefined;
   accepted: AsyncCommand | undefined;
   reply: (command: InvokeCommand) => Promise<InvokeAnswer> = async () => answerOf(Buffer.from('{}'));
-  readonly triggers = new Map<string, HttpTriggerConfig>();
+  webhook: WebhookRequest | undefined;
+  receive: Webhooks['receive'] = async () => 'accepted';
+  readonly triggers = new Map<string, HttpTriggerConfig | EventBridgeTriggerConfig>();
 
   async start(): Promise<this> {
     const door = createHttpDoor({
       ...doorBasics(),
       baseDomain: 'Fn.Example.com',
       catalog: partial<Catalog>('catalog', { httpTrigger: async (prefix) => this.record(prefix) }),
+      webhooks: partial<Webhooks>('webhooks', {
+        receive: async (request) => {
+          this.webhook = request;
+          return this.receive(request);
+        },
+      }),
       dispatch: partial<Dispatch>('dispatch', {
         resolve: async (_account, name) => targetOf(name.startsWith('custom-') ? 'custom.debian12' : 'nodejs20', '3'),
         invoke: (command) => {

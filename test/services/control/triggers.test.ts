@@ -41,8 +41,11 @@ const wrong: readonly (readonly [Record<string, unknown>, ErrorCode, RegExp])[] 
   [{ ...http(), triggerName: undefined }, 'InvalidArgument', /^triggerName is required/],
   [{ ...http(), triggerName: '1' }, 'InvalidArgument', /^triggerName must/],
   [{ ...http(), triggerType: undefined }, 'InvalidArgument', /^triggerType is required/],
-  [{ ...http(), triggerType: 'webhook' }, 'InvalidArgument', /^triggerType must be one of http, oss, timer/],
-  [{ ...http(), triggerType: 'eventbridge' }, 'NotSupported', /trigger type 'eventbridge'/],
+  [
+    { ...http(), triggerType: 'webhook' },
+    'InvalidArgument',
+    /^triggerType must be one of http, oss, timer, eventbridge/,
+  ],
   [{ ...http(), triggerType: 'mns_topic' }, 'NotSupported', /'mns_topic'/],
   [{ ...http(), triggerConfig: undefined }, 'InvalidArgument', /^triggerConfig is required/],
   [{ ...http(), triggerConfig: '{' }, 'InvalidArgument', /^triggerConfig is not valid JSON/],
@@ -74,7 +77,35 @@ const wrong: readonly (readonly [Record<string, unknown>, ErrorCode, RegExp])[] 
   [oss({}, { events: ['ObjectCreated:*'] }), 'InvalidArgument', /unknown event/],
   [oss({}, { events: ['oss:ObjectCreated:AppendObject'] }), 'NotSupported', /'oss:ObjectCreated:AppendObject'/],
   [oss({ regex: 'x' }), 'NotSupported', /'triggerConfig\.filter\.key\.regex'/],
+  [hook({ Secret: '' }), 'InvalidArgument', /Secret is required/],
+  [hook({ Secret: 'short' }), 'InvalidArgument', /Secret must have at least 8 characters/],
+  [hook({ Secret: '******' }), 'InvalidArgument', /Secret must have at least 8 characters/],
+  [hook({ Provider: 'Gitea' }), 'InvalidArgument', /Provider must be one of GitHub, GitLab/],
+  [hook({ Events: ['pull request'] }), 'InvalidArgument', /Events\[0\] must be the name of an event/],
+  [hook({ Method: 'GET' }), 'NotSupported', /sourceWebhookParameters\.Method/],
+  [hook({}, { eventSourceConfig: undefined }), 'InvalidArgument', /eventSourceConfig is required/],
+  [hook({}, { eventSourceConfig: { eventSourceType: 'Kafka' } }), 'NotSupported', /event source type 'Kafka'/],
+  [hook({}, { eventSourceConfig: { eventSourceType: 'Web' } }), 'InvalidArgument', /must be 'Webhook', not "Web"/],
+  [hook({}, { eventSourceConfig: { eventSourceType: 'Webhook' } }), 'InvalidArgument', /WebhookParameters is required/],
+  [hook({}, { asyncInvocationType: false }), 'NotSupported', /asyncInvocationType/],
+  [hook({}, { eventRuleFilterPattern: '{' }), 'InvalidArgument', /eventRuleFilterPattern is not valid JSON/],
+  [hook({}, { eventRuleFilterPattern: '{"type":[]}' }), 'InvalidArgument', /type is an empty list/],
+  [hook({}, { runOptions: { mode: 'event-streaming' } }), 'NotSupported', /runOptions\.mode/],
+  [hook({}, { runOptions: { errorsTolerance: 'ALL' } }), 'NotSupported', /errorsTolerance/],
+  [hook({}, { eventSinkConfig: { deliveryOption: { concurrency: 5 } } }), 'NotSupported', /concurrency/],
 ];
+
+/** `parameters` of the webhook, `rest` of the trigger's config. */
+function hook(parameters: object = {}, rest: object = {}): Record<string, unknown> {
+  const sourceWebhookParameters = { Provider: 'GitHub', Secret: 'a long secret', ...parameters };
+  return config('eventbridge', {
+    triggerEnable: true,
+    asyncInvocationType: true,
+    eventRuleFilterPattern: '{}',
+    eventSourceConfig: { eventSourceType: 'Webhook', eventSourceParameters: { sourceWebhookParameters } },
+    ...rest,
+  });
+}
 
 describe('trigger input', () => {
   for (const [input, code, message] of wrong) {
@@ -136,6 +167,36 @@ describe('http triggers', () => {
     );
     assert.match(newDomainPrefix('My_Func', new TestRandom()), /^my-func-[a-z]{10}$/);
     assert.match(newDomainPrefix('___', new TestRandom()), /^[a-z]{10}$/);
+  });
+});
+
+describe('eventbridge triggers', () => {
+  it('keep their secret to themselves, their prefix, and the secret when what is shown is sent back', async () => {
+    const { control, catalog } = await start();
+    const created = await control.createTrigger(ACCOUNT, 'f', hook());
+    assert.ok(created.config.type === 'eventbridge');
+    assert.equal(created.config.source.secret, 'a long secret');
+    assert.ok(!created.rawConfig.includes('a long secret'));
+    assert.match(created.rawConfig, /"Secret":"\*{6}"/);
+    const { domainPrefix } = created.config;
+    assert.deepEqual(await catalog.httpTrigger(domainPrefix), created);
+    const again = await control.updateTrigger(ACCOUNT, 'f', 't', { triggerConfig: created.rawConfig });
+    assert.deepEqual(again.config, created.config);
+    const pattern = hook({ Secret: 'another secret' }, { eventRuleFilterPattern: { type: ['x'] } })['triggerConfig'];
+    const changed = await control.updateTrigger(ACCOUNT, 'f', 't', { triggerConfig: pattern });
+    assert.ok(changed.config.type === 'eventbridge');
+    assert.equal(changed.config.source.secret, 'another secret');
+    assert.deepEqual([changed.config.pattern, changed.config.domainPrefix], [{ type: ['x'] }, domainPrefix]);
+    await control.deleteTrigger(ACCOUNT, 'f', 't');
+    assert.equal(await catalog.httpTrigger(domainPrefix), undefined);
+  });
+
+  it('remember the function that made them, until they are changed from outside', async () => {
+    const { control } = await start();
+    const lineage = { hops: 1, rootRequestId: 'r', cause: 'call' } as const;
+    assert.deepEqual((await control.createTrigger(ACCOUNT, 'f', timer(), lineage)).lineage, lineage);
+    assert.equal((await control.updateTrigger(ACCOUNT, 'f', 't', {})).lineage, undefined);
+    assert.deepEqual((await control.updateTrigger(ACCOUNT, 'f', 't', {}, lineage)).lineage, lineage);
   });
 });
 
