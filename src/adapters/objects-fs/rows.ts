@@ -1,4 +1,5 @@
 import type { SQLOutputValue } from 'node:sqlite';
+import type { Lineage } from '../../core/domain/lineage.ts';
 import type { BucketAcl, BucketDetails, ObjectHeaders, ObjectInfo } from '../../core/ports/object-store.ts';
 
 export type Row = Record<string, SQLOutputValue>;
@@ -38,6 +39,7 @@ export interface ObjectRow {
 /** A row of `object` joined with its `body`. */
 export function toObject(row: Row): ObjectRow {
   const headers = toHeaders(row);
+  const { lineage } = row;
   return {
     body: integer(row, 'body'),
     info: {
@@ -48,6 +50,7 @@ export function toObject(row: Row): ObjectRow {
       crc64: text(row, 'crc64'),
       ...headers,
       lastModified: integer(row, 'last_modified'),
+      ...(typeof lineage === 'string' ? { lineage: JSON.parse(lineage) as Lineage } : {}),
     },
   };
 }

@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 /**
  * A `body` is the bytes of an object or of a part: pieces in order, each naming a content file. Bodies of copies share
  * content files; a content file without a piece is garbage. `event` is the outbox: rows appear in the transaction of the
- * change they tell of.
+ * change they tell of. `lineage` of an object is that of the function that wrote it; NULL: it was written from outside.
  */
 const TABLES = `
 CREATE TABLE IF NOT EXISTS bucket (
@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS object (
   system_headers TEXT NOT NULL,
   user_meta TEXT NOT NULL,
   last_modified INTEGER NOT NULL,
+  lineage TEXT,
   PRIMARY KEY (bucket, key)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS upload (
@@ -70,9 +71,17 @@ export function openDatabase(path: string): DatabaseSync {
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
     // In exclusive mode the first write takes the lock, and keeps it until the database is closed or its process dies.
     database.exec(`BEGIN IMMEDIATE; ${TABLES} COMMIT;`);
+    addLineage(database);
     return database;
   } catch (error) {
     database.close();
     throw new Error(`the object store ${path} cannot be opened, another process may have it open`, { cause: error });
   }
+}
+
+/** Stores made before objects knew who wrote them. */
+function addLineage(database: DatabaseSync): void {
+  const columns = database.prepare('PRAGMA table_info(object)').all();
+  if (columns.some((column) => column['name'] === 'lineage')) return;
+  database.exec('ALTER TABLE object ADD COLUMN lineage TEXT');
 }

@@ -11,7 +11,7 @@ import type {
 import type { Piece } from './content-files.ts';
 import { headerColumns, integer, type ObjectRow, text, toBucket, toObject } from './rows.ts';
 
-export const OBJECT_COLUMNS = `o.bucket, o.key, o.body, o.content_type, o.system_headers, o.user_meta, o.last_modified,
+export const OBJECT_COLUMNS = `o.bucket, o.key, o.body, o.content_type, o.system_headers, o.user_meta, o.last_modified, o.lineage,
   b.size, b.etag, b.crc64 FROM object o JOIN body b ON b.id = o.body`;
 
 export interface NewBody {
@@ -105,9 +105,9 @@ export class Tables {
     const old = this.object(place.bucket, place.key);
     checkCondition(old?.info, condition);
     this.sql(
-      `INSERT OR REPLACE INTO object (bucket, key, body, content_type, system_headers, user_meta, last_modified)
-       VALUES (?, ?, ?, ?, ?, ?, ?)`,
-    ).run(place.bucket, place.key, place.body, ...headerColumns(place.headers), place.at);
+      `INSERT OR REPLACE INTO object (bucket, key, body, content_type, system_headers, user_meta, last_modified, lineage)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    ).run(place.bucket, place.key, place.body, ...headerColumns(place.headers), place.at, lineageColumn(context));
     const freed = old === undefined ? [] : this.dropBody(old.body);
     const placed = this.object(place.bucket, place.key);
     if (placed === undefined) throw new Error('the object just written is not there');
@@ -145,4 +145,8 @@ export function checkCondition(current: ObjectInfo | undefined, condition: Write
   if (current.etag !== condition.mustMatch) {
     throw new TidemillError('PreconditionFailed', `The object's ETag is "${current.etag}"`);
   }
+}
+
+function lineageColumn({ lineage }: WriteContext): string | null {
+  return lineage === undefined ? null : JSON.stringify(lineage);
 }

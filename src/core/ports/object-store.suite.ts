@@ -167,6 +167,18 @@ export function objectStoreSuite(name: string, open: () => Promise<ObjectStore &
       ]);
     });
 
+    test('an object keeps the lineage of who wrote it last, copies included; written from outside it has none', async () => {
+      await fresh();
+      const written = await put('k', 'by a function');
+      assert.deepEqual(written.lineage, CONTEXT.lineage);
+      assert.deepEqual((await store.head(bucket, 'k'))?.lineage, CONTEXT.lineage);
+      const outside = { ...CONTEXT, lineage: undefined };
+      const from = { bucket, key: 'k', sourceEtag: written.etag };
+      assert.equal((await store.copy(from, { bucket, key: 'copy' }, {}, outside)).lineage, undefined);
+      assert.equal((await store.put(bucket, 'k', bytes('from outside'), PUT, outside)).lineage, undefined);
+      assert.equal((await store.head(bucket, 'k'))?.lineage, undefined);
+    });
+
     test('a copy is a new object with the old bytes', async () => {
       await fresh();
       const source = await put('from', 'bytes', { userMeta: { a: '1' } });

@@ -21,6 +21,8 @@ export interface ObjectInfo {
   /** User metadata, names lower-case without the `x-oss-meta-`/`x-amz-meta-` prefix. */
   readonly userMeta: Readonly<Record<string, string>>;
   readonly lastModified: number;
+  /** Of the function that wrote it, which is the last of the chain; absent: it was written from outside. */
+  readonly lineage?: Lineage;
 }
 
 export interface WriteContext {

@@ -56,7 +56,7 @@ interface Answer {
 /** Conditions, then range, then overrides. Throws PreconditionFailed and InvalidRange. */
 function planAnswer(call: Call, info: ObjectInfo): Answer {
   const { request, dialect } = call;
-  const headers = objectResponseHeaders(info, dialect);
+  const headers = { ...objectResponseHeaders(info, dialect), ...writerHeaders(call, info) };
   const condition = evaluateConditions(readConditions(request.header), info);
   if (condition === 'failed')
     throw new TidemillError('PreconditionFailed', 'A precondition of the request does not hold');
@@ -77,6 +77,13 @@ function planAnswer(call: Call, info: ObjectInfo): Answer {
   headers['content-range'] = `bytes ${range.start}-${range.end}/${info.size}`;
   headers['content-length'] = String(range.end - range.start + 1);
   return { status: 206, headers, ...range };
+}
+
+/** Which function wrote the object, for those who may know it. */
+function writerHeaders(call: Call, { lineage }: ObjectInfo): Record<string, string> {
+  const writer = lineage?.chain?.at(-1);
+  if (lineage === undefined || writer === undefined || call.principal?.account !== call.bucket.account) return {};
+  return { 'x-tidemill-written-by': `${writer.functionName} ${writer.requestId}; hops=${lineage.hops}` };
 }
 
 async function sendObject(call: Call, object: OpenObject): Promise<void> {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { openObjectStore } from '../../../src/adapters/objects-fs/store.ts';
@@ -47,6 +48,23 @@ async function contentFiles(dir: string): Promise<string[]> {
 objectStoreSuite('objects-fs', async () => openObjectStore({ dir: await newFolder(), clock, random }));
 
 describe('files of objects-fs', () => {
+  test('a store made before objects knew who wrote them is taken over', async () => {
+    const dir = await newFolder();
+    const first = await openObjectStore({ dir, clock, random });
+    await first.createBucket('1', 'bucket', undefined);
+    await first.put('bucket', 'old', bytes(Buffer.from('kept')), PUT, CONTEXT);
+    await first.close();
+    const database = new DatabaseSync(join(dir, 'objects.db'));
+    database.exec('ALTER TABLE object DROP COLUMN lineage');
+    database.close();
+    const second = await openObjectStore({ dir, clock, random });
+    assert.equal((await second.head('bucket', 'old'))?.lineage, undefined);
+    const lineage = { hops: 1, rootRequestId: 'r' };
+    await second.put('bucket', 'new', bytes(Buffer.from('x')), PUT, { ...CONTEXT, lineage });
+    assert.deepEqual((await second.head('bucket', 'new'))?.lineage, lineage);
+    await second.close();
+  });
+
   test('everything is there after closing and opening again', async () => {
     const dir = await newFolder();
     const first = await openObjectStore({ dir, clock, random });
