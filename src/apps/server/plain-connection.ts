@@ -6,7 +6,7 @@ import { errorBody } from '../../doors/wire/answer.ts';
 import { checkedBody } from '../../doors/wire/body.ts';
 import { CallerLeft, type Exchange, type RequestHead } from '../../doors/wire/exchange.ts';
 import { answerHead } from './plain-answer.ts';
-import { type PlainRequest, plainRequest, type Taken } from './plain-request.ts';
+import { type KnownLines, knownLines, type PlainRequest, plainRequest, type Taken } from './plain-request.ts';
 
 /** What the connections of one listener share. */
 export interface PlainOptions {
@@ -33,6 +33,7 @@ const MAX_AHEAD = 64 * 1024;
 export class PlainConnection {
   private readonly socket: Socket;
   private readonly options: PlainOptions;
+  private readonly known: KnownLines = knownLines();
   /** What has come and is not part of a call: the beginning of a request, or what was sent ahead. */
   private kept: Buffer | undefined = undefined;
   /** The request whose body is not complete. */
@@ -73,7 +74,7 @@ export class PlainConnection {
   };
 
   private read(bytes: Buffer): void {
-    const request = this.begun ?? plainRequest(bytes, this.options.taken, this.socket);
+    const request = this.begun ?? plainRequest(bytes, this.options.taken, this.socket, this.known);
     const missing = request === undefined ? -1 : request.bodyAt + request.bodyLength - bytes.length;
     if (request === undefined || missing < 0) {
       this.handOver(bytes);

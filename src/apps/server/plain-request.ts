@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { asKey } from '../../doors/wire/header-key.ts';
 import type { Peer, RequestHead } from '../../doors/wire/exchange.ts';
 
 /** A request of the plain subset: its head, and where its body is. */
@@ -19,20 +20,9 @@ const MAX_HEADERS = 64;
 const MAX_BODY = 64 * 1024;
 
 const VERSION = ' HTTP/1.1\r\n';
-const CR = 13;
-const LF = 10;
-const SPACE = 32;
-const COLON = 58;
-
-/** Characters of a header name (RFC 9110 5.6.2) and of a plain value: visible ASCII and spaces. */
-const NAME_CHAR = 1;
-const VALUE_CHAR = 2;
-const CHARS = new Uint8Array(256);
-for (let code = 0x20; code < 0x7f; code++) CHARS[code] = VALUE_CHAR;
-for (const char of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") {
-  CHARS[char.charCodeAt(0)] = NAME_CHAR | VALUE_CHAR;
-}
-
+/** A header name (RFC 9110 5.6.2), and a plain value: visible ASCII and spaces. */
+const NAME = /^[!#$%&'*+.^`|~\w-]+$/;
+const VALUE = /^[\x20-\x7e]*$/;
 /** The others mean something of their own to the connection or the answer. */
 const METHODS = new Set(['POST', 'GET', 'PUT', 'PATCH', 'DELETE']);
 /** An absolute path and a query of the characters that RFC 3986 allows. */
@@ -63,77 +53,117 @@ interface Name {
 const NAMES = new Map<string, Name>();
 const MAX_NAMES = 512;
 
+interface FirstLine {
+  /** With its CRLF, as each text here: a line that is equal to the end needs not be read again. */
+  readonly text: string;
+  readonly method: string;
+  readonly url: string;
+}
+
+interface FieldLine {
+  readonly text: string;
+  readonly name: Name;
+  readonly value: string;
+}
+
+/** The lines of the last plain head of a connection: most of the next one's are the same. */
+export interface KnownLines {
+  first: FirstLine | undefined;
+  readonly fields: FieldLine[];
+}
+
+/** What the parser may remember for one connection; at most one head. */
+export function knownLines(): KnownLines {
+  return { first: undefined, fields: [] };
+}
+
 /**
  * Reads one HTTP/1.1 request of the plain subset from the beginning of `bytes`, or answers undefined: then the bytes are for
  * `node:http`, whatever they are. The subset is strict so that nothing in it can be read in two ways: the whole head is
  * there, an absolute path, visible ASCII only, no folded lines, no name twice, at most one Content-Length in decimal digits,
  * no Transfer-Encoding, no Expect, no Upgrade, a Host, and no Connection but keep-alive. For such a request the answer is
  * what Node's parser gives. The body may still be incomplete, or be followed by other bytes: that is the caller's to see.
+ * `taken` must answer the same for the same request each time; `known` belongs to one connection.
  */
-export function plainRequest(bytes: Buffer, taken: Taken, peer: Peer): PlainRequest | undefined {
+export function plainRequest(bytes: Buffer, taken: Taken, peer: Peer, known: KnownLines): PlainRequest | undefined {
   const end = bytes.indexOf('\r\n\r\n');
   if (end < 0 || end > MAX_HEAD) return undefined;
   const text = bytes.toString('latin1', 0, end + 2);
-  const methodEnd = text.indexOf(' ');
-  const targetEnd = text.indexOf(' ', methodEnd + 1);
-  if (methodEnd < 1 || targetEnd < 0 || !text.startsWith(VERSION, targetEnd)) return undefined;
-  const method = text.slice(0, methodEnd);
-  const url = text.slice(methodEnd + 1, targetEnd);
-  if (!METHODS.has(method) || !taken(method, url) || !TARGET.test(url)) return undefined;
-  const fields = plainFields(text, targetEnd + VERSION.length);
-  if (fields === undefined) return undefined;
-  const { headers, rawHeaders } = fields;
+  const first = firstLine(text, taken, known);
+  if (first === undefined) return undefined;
+  const headers = new Fields() as IncomingHttpHeaders;
+  const rawHeaders: string[] = [];
+  if (!readFields(text, first.text.length, known.fields, headers, rawHeaders)) return undefined;
   const { connection } = headers;
-  if (headers.host === undefined || (connection !== undefined && connection.toLowerCase() !== 'keep-alive')) {
+  if (headers.host === undefined) return undefined;
+  if (connection !== undefined && connection !== 'keep-alive' && connection.toLowerCase() !== 'keep-alive') {
     return undefined;
   }
   const length = headers['content-length'] ?? '0';
   if (!LENGTH.test(length)) return undefined;
   const bodyLength = Number(length);
   if (bodyLength > MAX_BODY) return undefined;
-  return { head: new PlainHead(method, url, headers, rawHeaders, peer), bodyAt: end + 4, bodyLength };
+  return { head: new PlainHead(first, headers, rawHeaders, peer), bodyAt: end + 4, bodyLength };
 }
 
-/** Header lines from `at` to the end of the text, each ended by CRLF; undefined when one is not plain. */
-function plainFields(
+function firstLine(text: string, taken: Taken, known: KnownLines): FirstLine | undefined {
+  if (known.first !== undefined && beginsWith(text, known.first.text, 0)) return known.first;
+  const methodEnd = text.indexOf(' ');
+  const targetEnd = text.indexOf(' ', methodEnd + 1);
+  if (methodEnd < 1 || targetEnd < 0 || !text.startsWith(VERSION, targetEnd)) return undefined;
+  const method = text.slice(0, methodEnd);
+  const url = text.slice(methodEnd + 1, targetEnd);
+  if (!METHODS.has(method) || !taken(method, url) || !TARGET.test(url)) return undefined;
+  known.first = { text: text.slice(0, targetEnd + VERSION.length), method, url };
+  return known.first;
+}
+
+/** Header lines from `at` to the end of the text, each ended by CRLF; false when one is not plain. */
+function readFields(
   text: string,
   at: number,
-): { readonly headers: IncomingHttpHeaders; readonly rawHeaders: string[] } | undefined {
-  const headers = new Fields() as IncomingHttpHeaders;
-  const rawHeaders: string[] = [];
+  known: FieldLine[],
+  headers: IncomingHttpHeaders,
+  rawHeaders: string[],
+): boolean {
   const { length } = text;
   let here = at;
-  while (here < length) {
-    const nameAt = here;
-    while ((charOf(text, here) & NAME_CHAR) !== 0) here++;
-    if (here === nameAt || text.charCodeAt(here) !== COLON) return undefined;
-    const name = nameOf(text.slice(nameAt, here));
-    here++;
-    while (text.charCodeAt(here) === SPACE) here++;
-    const valueAt = here;
-    while ((charOf(text, here) & VALUE_CHAR) !== 0) here++;
-    if (text.charCodeAt(here) !== CR || text.charCodeAt(here + 1) !== LF) return undefined;
-    let valueEnd = here;
-    while (valueEnd > valueAt && text.charCodeAt(valueEnd - 1) === SPACE) valueEnd--;
-    here += 2;
-    if (!name.plain || headers[name.lower] !== undefined || rawHeaders.length >= 2 * MAX_HEADERS) return undefined;
-    const value = text.slice(valueAt, valueEnd);
+  for (let i = 0; here < length; i++) {
+    const last = known[i];
+    const line = last !== undefined && beginsWith(text, last.text, here) ? last : readField(text, here, last);
+    if (line === undefined || i === MAX_HEADERS) return false;
+    const { name, value } = line;
+    if (headers[name.lower] !== undefined) return false;
     headers[name.lower] = value;
     rawHeaders.push(name.raw, value);
+    if (line !== last) known[i] = line;
+    here += line.text.length;
   }
-  return { headers, rawHeaders };
+  return true;
 }
 
-/** What a character may stand in; nothing beyond the end of the text. */
-function charOf(text: string, at: number): number {
-  return CHARS[text.charCodeAt(at)] ?? 0;
+/** The line that begins at `at`; undefined when it is not plain. `last` is the one that stood in its place before. */
+function readField(text: string, at: number, last: FieldLine | undefined): FieldLine | undefined {
+  const end = text.indexOf('\r\n', at);
+  const colon = text.indexOf(':', at);
+  if (end < 0 || colon < 0 || colon >= end) return undefined;
+  const raw = text.slice(at, colon);
+  const name = last?.name.raw === raw ? last.name : nameOf(raw);
+  const value = text.slice(colon + 1, end);
+  if (!name.plain || !VALUE.test(value)) return undefined;
+  return { text: text.slice(at, end + 2), name, value: value.trim() };
+}
+
+/** What `startsWith` says, by comparing memory instead of characters: a tenth of the time. */
+function beginsWith(text: string, part: string, at: number): boolean {
+  return text.slice(at, at + part.length) === part;
 }
 
 function nameOf(raw: string): Name {
   const known = NAMES.get(raw);
   if (known !== undefined) return known;
-  const lower = raw.toLowerCase();
-  const name = { raw, lower, plain: !NOT_PLAIN.has(lower) };
+  const lower = asKey(raw.toLowerCase());
+  const name = { raw, lower, plain: NAME.test(raw) && !NOT_PLAIN.has(lower) };
   if (NAMES.size < MAX_NAMES) NAMES.set(raw, name);
   return name;
 }
@@ -149,9 +179,9 @@ class PlainHead implements RequestHead {
   readonly rawHeaders: readonly string[];
   readonly socket: Peer;
 
-  constructor(method: string, url: string, headers: IncomingHttpHeaders, rawHeaders: readonly string[], peer: Peer) {
-    this.method = method;
-    this.url = url;
+  constructor(first: FirstLine, headers: IncomingHttpHeaders, rawHeaders: readonly string[], peer: Peer) {
+    this.method = first.method;
+    this.url = first.url;
     this.headers = headers;
     this.rawHeaders = rawHeaders;
     this.socket = peer;

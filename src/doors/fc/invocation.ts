@@ -1,7 +1,8 @@
 import type { Principal } from '../../core/domain/credentials.ts';
+import type { Lineage } from '../../core/domain/lineage.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
-import type { InvokeAnswer, Target } from '../../core/ports/dispatch.ts';
-import type { Exchange } from '../wire/exchange.ts';
+import type { InvokeAnswer, InvokeCommand, Target } from '../../core/ports/dispatch.ts';
+import type { CallerLeft, Exchange } from '../wire/exchange.ts';
 import { invocationOptions } from '../wire/invocation-headers.ts';
 import { lineageOf } from '../wire/lineage.ts';
 import { sessionHeaders, sessionOf } from '../wire/session-affinity.ts';
@@ -44,23 +45,47 @@ export async function invoke(deps: FcDoorDeps, exchange: Exchange, invocation: I
   const body = exchange.body(LIMITS.syncPayloadBytes, bodyHash);
   const resolving = deps.dispatch.resolve(principal.account, functionName, qualifier);
   const [payload, target] = body instanceof Uint8Array ? [body, await resolving] : await Promise.all([body, resolving]);
-  const answer = await deps.dispatch.invoke({
-    requestId,
-    target,
-    caller: principal,
-    input: { kind: 'event', payload },
-    logTail: options.logTail,
-    ...sessionOf(head, target),
-    cancel,
-    get signal() {
-      return cancel.signal;
-    },
-    lineage,
-  });
+  const command = new EventCall(invocation, target, payload, options.logTail, cancel, lineage);
+  if (target.spec.config.sessionAffinity !== undefined) Object.assign(command, sessionOf(head, target));
+  const answer = await deps.dispatch.invoke(command);
   const headers = answerHeaders(answer, target, requestId);
   if (wantsTimings(head)) headers.push(...timingHeader(answer.timings));
   if (answer.payload instanceof Uint8Array) exchange.send(200, headers, answer.payload);
   else await exchange.stream(200, headers, answer.payload);
+}
+
+/** A class, because an object literal with an accessor is made slowly, and every call makes one. */
+class EventCall implements InvokeCommand {
+  readonly requestId: string;
+  readonly target: Target;
+  readonly caller: Principal;
+  readonly input: InvokeCommand['input'];
+  readonly logTail: boolean;
+  readonly cancel: CallerLeft;
+  readonly lineage: Lineage;
+  readonly sessionId?: string;
+
+  constructor(
+    { requestId, principal }: Invocation,
+    target: Target,
+    payload: Buffer,
+    logTail: boolean,
+    cancel: CallerLeft,
+    lineage: Lineage,
+  ) {
+    this.requestId = requestId;
+    this.target = target;
+    this.caller = principal;
+    this.input = { kind: 'event', payload };
+    this.logTail = logTail;
+    this.cancel = cancel;
+    this.lineage = lineage;
+  }
+
+  /** Made when first asked for. */
+  get signal(): AbortSignal {
+    return this.cancel.signal;
+  }
 }
 
 function answerHeaders(answer: InvokeAnswer, target: Target, requestId: string): string[] {

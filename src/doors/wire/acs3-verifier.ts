@@ -169,12 +169,19 @@ export class Acs3Verifier {
 function header(req: RequestHead, name: string): string {
   const value = req.headers[name];
   if (value === undefined) return '';
-  if (typeof value === 'string' && !value.includes(', ')) return value.trim();
+  if (typeof value === 'string' && value.indexOf(', ') < 0) return isTrimmed(value) ? value : value.trim();
   const values = req.headersDistinct[name] ?? [];
   return values
     .map((each) => each.trim())
     .sort()
     .join(',');
+}
+
+/** True when both ends are visible ASCII: then there is nothing to trim. */
+function isTrimmed(value: string): boolean {
+  const first = value.charCodeAt(0);
+  const last = value.charCodeAt(value.length - 1);
+  return first > 0x20 && first < 0x7f && last > 0x20 && last < 0x7f;
 }
 
 function missing(name: string): TidemillError {

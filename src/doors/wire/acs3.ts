@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
+import { asKey } from './header-key.ts';
 
 /**
  * The ACS3-HMAC-SHA256 signature of the vendor's SDKs (FC reference 2.3): pure functions over the parts of a request.
@@ -23,6 +24,9 @@ const SIGNER = /^ACS3-HMAC-SHA256\s+Credential=([^,\s]+)\s*,\s*SignedHeaders=([^
 /** A client signs with the same key and the same headers again and again: what stands before the signature is read once. */
 const SIGNERS = new Map<string, Acs3Signer>();
 const MAX_SIGNERS = 1_024;
+/** The last one: comparing texts costs less than hashing one for the map. */
+let lastText = '';
+let lastSigner: Acs3Signer | undefined;
 
 /** The parts of an `Authorization` header; undefined when it is not a well-formed ACS3 one. */
 export function parseAuthorization(value: string): Acs3Authorization | undefined {
@@ -35,13 +39,23 @@ export function parseAuthorization(value: string): Acs3Authorization | undefined
 }
 
 function signerOf(text: string): Acs3Signer | undefined {
-  const known = SIGNERS.get(text);
-  if (known !== undefined) return known;
+  if (text === lastText) return lastSigner;
+  const signer = SIGNERS.get(text) ?? readSigner(text);
+  lastText = text;
+  lastSigner = signer;
+  return signer;
+}
+
+function readSigner(text: string): Acs3Signer | undefined {
   const match = SIGNER.exec(text);
   if (match === null) return undefined;
   const [, accessKeyId = '', names = ''] = match;
   const signedNames = names.toLowerCase();
-  const signer = { accessKeyId, signedHeaders: signedNames === '' ? [] : signedNames.split(';'), signedNames };
+  const signer = {
+    accessKeyId,
+    signedHeaders: signedNames === '' ? [] : signedNames.split(';').map(asKey),
+    signedNames,
+  };
   if (SIGNERS.size >= MAX_SIGNERS) SIGNERS.clear();
   SIGNERS.set(text, signer);
   return signer;

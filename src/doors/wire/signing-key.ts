@@ -27,7 +27,7 @@ export class SigningKey {
   /** Lower-case hex signature of a canonical request. */
   sign(canonicalRequest: string): string {
     this.inner.write(hash('sha256', canonicalRequest), BLOCK + PREFIX.length, 'latin1');
-    hash('sha256', this.inner, 'buffer').copy(this.outer, BLOCK);
+    this.outer.write(hash('sha256', this.inner, 'binary'), BLOCK, 'latin1'); // cheaper than a buffer that is copied
     return hash('sha256', this.outer);
   }
 }
