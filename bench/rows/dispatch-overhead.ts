@@ -6,6 +6,8 @@ import type { VersionSpec } from '../../src/core/domain/version-spec.ts';
 import type { Catalog } from '../../src/core/ports/catalog.ts';
 import type { InvokeCommand } from '../../src/core/ports/dispatch.ts';
 import type { EventQueue } from '../../src/core/ports/event-queue.ts';
+import type { ObjectStore } from '../../src/core/ports/object-store.ts';
+import type { WebhookSender } from '../../src/core/ports/webhook-sender.ts';
 import type { FactLog } from '../../src/core/ports/fact-log.ts';
 import type { InstanceAnswer, InstanceLink } from '../../src/core/ports/instance-link.ts';
 import { LOOP_DEFAULTS } from '../../src/core/domain/loop-limits.ts';
@@ -116,6 +118,8 @@ function build() {
     scheduling,
     sessions: only<Sessions>({}),
     queue: plain<EventQueue>({}),
+    objects: only<ObjectStore>({}),
+    webhooks: only<WebhookSender>({}),
     region: 'local',
     loopLimits: LOOP_DEFAULTS,
   });

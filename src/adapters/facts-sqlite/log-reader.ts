@@ -18,6 +18,7 @@ const EVERY_TYPE: Readonly<Record<Fact['type'], true>> = {
   'event-accepted': true,
   'event-ended': true,
   'loop-stopped': true,
+  'delivery-ended': true,
   'instance-started': true,
   'instance-gone': true,
 };

@@ -80,7 +80,7 @@ export class SqliteEventQueue implements EventQueue {
 
   async settle(event: LeasedEvent, end: EventEnd): Promise<boolean> {
     const { state, attempts, message, letter, delivered, result } = end;
-    const then = end.then.map(toWire);
+    const followers = end.followers.map(toWire);
     const call: QueueCall = {
       op: 'settle',
       id: event.id,
@@ -89,7 +89,7 @@ export class SqliteEventQueue implements EventQueue {
       state,
       attempts,
       message,
-      then,
+      followers,
       letter,
       delivered,
       result:
@@ -97,14 +97,14 @@ export class SqliteEventQueue implements EventQueue {
           ? undefined
           : { size: result.payload.byteLength, durationMs: Math.round(result.durationMs) },
     };
-    const payloads = end.then.map((each) => each.payload);
+    const payloads = end.followers.map((each) => each.payload);
     if (result !== undefined) payloads.push(result.payload);
-    const weight = weightOf(then) + (result?.payload.byteLength ?? 0) + CALL_WEIGHT;
+    const weight = weightOf(followers) + (result?.payload.byteLength ?? 0) + CALL_WEIGHT;
     const done = await this.writer.call({ call, payloads }, weight, (answer: WireEnd | undefined) => {
       if (answer !== undefined) this.ended(answer);
       return answer !== undefined;
     });
-    if (done && then.length > 0) this.available.emit();
+    if (done && followers.length > 0) this.available.emit();
     return done;
   }
 

@@ -123,7 +123,7 @@ export class QueueTables {
     return true;
   }
 
-  /** `payloads`: of `then`, and the result. Answers the recorded end. */
+  /** `payloads`: of `followers`, and the result. Answers the recorded end. */
   settle(call: SettleCall, payloads: readonly Uint8Array[]): WireEnd | undefined {
     const row = this.held(call.id, call.epoch);
     if (row === undefined) return undefined;
@@ -134,7 +134,7 @@ export class QueueTables {
     const result = call.result === undefined ? undefined : payloads.at(-1);
     const end = this.end(seq, Number(row['task']), call, result);
     if (turn !== undefined) this.turns.forgetIfEmpty(turn);
-    for (const [index, event] of call.then.entries()) this.accept(event, payloads[index] ?? NOTHING, call.now);
+    for (const [index, event] of call.followers.entries()) this.accept(event, payloads[index] ?? NOTHING, call.now);
     return end;
   }
 
@@ -221,7 +221,7 @@ export class QueueTables {
   private end(
     seq: number,
     task: number,
-    call: Omit<SettleCall, 'op' | 'epoch' | 'then' | 'letter' | 'result' | 'delivered'> & Partial<SettleCall>,
+    call: Omit<SettleCall, 'op' | 'epoch' | 'followers' | 'letter' | 'result' | 'delivered'> & Partial<SettleCall>,
     result: Uint8Array | undefined,
   ): WireEnd {
     const { id, now, state, attempts, message, letter, delivered } = call;

@@ -61,7 +61,13 @@ export class TaskRows {
   }
 
   /** The last step; the payload moves here from the event, which is about to be removed. */
-  end(number: number, seq: number, end: Omit<EventEnd, 'then'>, result: Uint8Array | undefined, now: number): void {
+  end(
+    number: number,
+    seq: number,
+    end: Omit<EventEnd, 'followers'>,
+    result: Uint8Array | undefined,
+    now: number,
+  ): void {
     const change = {
       message: end.message,
       ...(end.result === undefined ? {} : { durationMs: end.result.durationMs }),

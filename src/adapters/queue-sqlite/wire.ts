@@ -68,7 +68,7 @@ export interface SettleCall {
   readonly state: EndState;
   readonly attempts: number;
   readonly message: string;
-  readonly then: readonly WireEvent[];
+  readonly followers: readonly WireEvent[];
   readonly letter: LetterCause | undefined;
   readonly result: { readonly size: number; readonly durationMs: number } | undefined;
   readonly delivered: EventEnd['delivered'];
@@ -129,18 +129,11 @@ export interface WireStop {
 
 /** The sizes of the byte strings that travel with a call, in their order. */
 export function sizesOf(call: QueueCall): readonly number[] {
-  switch (call.op) {
-    case 'enqueue':
-      return call.events.map((event) => event.size);
-    case 'settle': {
-      const sizes = call.then.map((event) => event.size);
-      return call.result === undefined ? sizes : [...sizes, call.result.size];
-    }
-    case 'letter-redrive':
-      return [call.event.size];
-    default:
-      return NONE;
-  }
+  if (call.op === 'enqueue') return call.events.map((event) => event.size);
+  if (call.op === 'letter-redrive') return [call.event.size];
+  if (call.op !== 'settle') return NONE;
+  const sizes = call.followers.map((event) => event.size);
+  return call.result === undefined ? sizes : [...sizes, call.result.size];
 }
 
 const NONE: readonly number[] = [];

@@ -66,6 +66,7 @@ export function buildProgram(perform: (action: Action) => Promise<void>): Comman
   addFunctionCommands(program, perform);
   addVersionCommands(program, perform);
   addTriggerCommands(program, perform);
+  addQueueCommands(program, perform);
   addLayerCommands(program, perform);
   addObjectCommands(program, perform);
   return program;
@@ -314,6 +315,64 @@ function addTriggerCommands(program: Command, perform: Perform): void {
     'tidemill triggers delete hello http',
     '',
     'Triggers are made by `tidemill deploy`, from --http or the s.yaml.',
+  );
+}
+
+function addQueueCommands(program: Command, perform: Perform): void {
+  const queue = program
+    .command('queue')
+    .argument('[name]', 'function (default: all)')
+    .description('how many accepted events wait and run, and how old the oldest is')
+    .action((name: string | undefined) =>
+      perform(async (context) => (await import('./commands/queue.ts')).showQueue(context, name)),
+    );
+  examples(queue, 'tidemill queue', 'tidemill queue hello --json');
+  const load = () => import('./commands/dead-letters.ts');
+  const letters = program.command('dead-letters').description('events that failed for good and that nobody else took');
+  const which = (command: Command): Command =>
+    command
+      .option('--function <name>', 'of this function')
+      .option('--state <state>', 'Failed, Expired or Invalid')
+      .option('--since <time>', 'not older than (30s, 10m, 2h, 1d) or an ISO 8601 time')
+      .option('--until <time>', 'not newer than, in the same forms')
+      .option('--text <text>', 'found in request id, task id, message or evidence');
+  which(letters.command('list', { isDefault: true }).description('list dead letters, newest first'))
+    .option('--limit <n>', 'at most so many (default: 20)', numberOf)
+    .option('--before <number>', 'go on after this number of the page before', numberOf)
+    .action((options: object) => perform(async (context) => (await load()).listLetters(context, options)));
+  letters
+    .command('show')
+    .argument('<number>', 'dead letter')
+    .description('everything that is kept of a dead letter, payload included')
+    .action((number: string) => perform(async (context) => (await load()).showLetter(context, number)));
+  which(
+    letters
+      .command('redrive')
+      .argument('[number...]', 'dead letters')
+      .description('have events accepted again: those named, those that match, or --all'),
+  )
+    .option('--all', 'every dead letter of the account')
+    .option('-q, --qualifier <q>', 'run them on this version or alias instead')
+    .action((numbers: string[], options: object) =>
+      perform(async (context) => (await load()).redriveLetters(context, numbers, options)),
+    );
+  which(
+    letters
+      .command('delete')
+      .argument('[number...]', 'dead letters')
+      .description('delete dead letters: those named, those that match, or --all'),
+  )
+    .option('--all', 'every dead letter of the account')
+    .action((numbers: string[], options: object) =>
+      perform(async (context) => (await load()).deleteLetters(context, numbers, options)),
+    );
+  examples(
+    letters,
+    'tidemill dead-letters list --function resize --since 1d',
+    'tidemill dead-letters show 17',
+    'tidemill dead-letters redrive 17',
+    'tidemill dead-letters redrive --function resize --qualifier 4',
+    'tidemill dead-letters delete --all',
   );
 }
 

@@ -8,6 +8,7 @@ import { openObjectStore } from '../../adapters/objects-fs/store.ts';
 import { openEventQueue } from '../../adapters/queue-sqlite/index.ts';
 import { findLocalRuntimes } from '../../adapters/runtimes-local/index.ts';
 import { openMetadataStore } from '../../adapters/store-sqlite/index.ts';
+import { createWebhookSender } from '../../adapters/webhook-http/index.ts';
 import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
@@ -105,6 +106,8 @@ export async function startServer(
     logger,
   });
   const sessions = createSessions({ scheduling, store, catalog, pool, clock, random, logger });
+  let ports: readonly number[] = [];
+  const webhooks = createWebhookSender({ allow: settings.webhooks.allow, ownPorts: () => ports });
   const dispatch = createDispatch({
     catalog: serving,
     scheduling,
@@ -113,6 +116,8 @@ export async function startServer(
     facts,
     identity,
     pool,
+    objects,
+    webhooks,
     clock,
     random,
     region,
@@ -156,6 +161,8 @@ export async function startServer(
     control,
     catalog,
     dispatch,
+    tasks: dispatch.tasks,
+    letters: dispatch.letters,
     scheduling,
     sessions,
     reserved,
@@ -169,6 +176,7 @@ export async function startServer(
     random,
     logger,
   });
+  ports = [doors.apiPort, doors.objectsPort];
   await events.start();
   let finishing: Promise<void> | undefined;
   logger.log('info', 'serving', { epoch, port: doors.apiPort, objectsPort: doors.objectsPort });
@@ -195,6 +203,7 @@ export async function startServer(
       sessions.close();
       reserved.dispose();
       await dispatch.close();
+      webhooks.close();
       await scheduling.close();
       await pool.close();
       close();

@@ -1,6 +1,12 @@
 import { parseArgs } from 'node:util';
 import type { LoopLimits } from '../../core/domain/loop-limits.ts';
-import { readLoopLimits, readSchedulerTuning, type SchedulerTuning } from './tuning.ts';
+import {
+  readLoopLimits,
+  readSchedulerTuning,
+  readWebhookTuning,
+  type SchedulerTuning,
+  type WebhookTuning,
+} from './tuning.ts';
 
 /** What the server process is told by whoever starts it (normally `tidemill up`). Secrets come from the installation file. */
 export interface ServerSettings {
@@ -19,6 +25,7 @@ export interface ServerSettings {
   readonly packageRoot: string;
   readonly tuning: SchedulerTuning;
   readonly loopLimits: LoopLimits;
+  readonly webhooks: WebhookTuning;
 }
 
 /** Reads the command line of the server process and `TIDEMILL_TUNING`; throws on anything missing or unknown. */
@@ -50,5 +57,6 @@ export function readSettings(args: readonly string[], tuning: string | undefined
     packageRoot: required('package-root'),
     tuning: readSchedulerTuning(tuning),
     loopLimits: readLoopLimits(tuning),
+    webhooks: readWebhookTuning(tuning),
   };
 }

@@ -38,6 +38,27 @@ function readMember<T extends object>(text: string | undefined, member: string, 
   return { ...defaults, ...given };
 }
 
+/** Networks, as `address/bits`, that webhooks may be sent to although they are loopback or private. */
+export interface WebhookTuning {
+  readonly allow: readonly string[];
+}
+
+/** The member `webhooks` of `TIDEMILL_TUNING`, e.g. `{"webhooks":{"allow":["10.1.0.0/16"]}}`. Throws on anything else. */
+export function readWebhookTuning(text: string | undefined): WebhookTuning {
+  if (text === undefined || text === '') return { allow: [] };
+  const parsed: unknown = JSON.parse(text);
+  const given: unknown = isRecord(parsed) ? (parsed.webhooks ?? {}) : undefined;
+  if (!isRecord(given)) throw new Error('TIDEMILL_TUNING must be a JSON object whose member "webhooks" is an object');
+  const { allow = [], ...others } = given;
+  const [other] = Object.keys(others);
+  if (other !== undefined) throw new Error(`TIDEMILL_TUNING: there is no setting webhooks.${other}`);
+  const networks: unknown[] | undefined = Array.isArray(allow) ? allow : undefined;
+  if (networks === undefined || !networks.every((each) => typeof each === 'string')) {
+    throw new Error('TIDEMILL_TUNING: webhooks.allow must be a list of networks');
+  }
+  return { allow: networks.map(String) };
+}
+
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

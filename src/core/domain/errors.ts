@@ -34,6 +34,12 @@ export const ERRORS = {
   LayerNotFound: row('caller', 404, 'Create the layer, or list the layers that exist.'),
   LayerVersionNotFound: row('caller', 404, 'Create the layer version, or list the versions that exist.'),
   AsyncConfigNotExists: row('caller', 404, 'Put an async invoke config for this function and qualifier first.'),
+  AsyncTaskNotFound: row(
+    'caller',
+    404,
+    'List the tasks of the function: only calls of functions with asyncTask are kept.',
+  ),
+  DeadLetterNotFound: row('caller', 404, 'List the dead letters: it was redriven, deleted or is too old.'),
   OnDemandConfigNotFound: row('caller', 404, 'Put a concurrency config for this function first.'),
   DomainNameNotFound: row('caller', 404, 'Create the custom domain first.'),
   FunctionAlreadyExists: row('caller', 409, 'Choose another name or update the existing function.'),

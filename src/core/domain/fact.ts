@@ -1,3 +1,4 @@
+import type { EndState } from './async-task.ts';
 import type { FunctionErrorType, InvocationTimings } from './invocation.ts';
 import type { Lineage } from './lineage.ts';
 import type { ThrottleReason } from './overload.ts';
@@ -52,7 +53,18 @@ export interface EventEnded extends FactBase {
   readonly type: 'event-ended';
   readonly requestId: string;
   readonly taskId: string;
-  readonly state: 'Succeeded' | 'Failed' | 'Expired' | 'Invalid' | 'Stopped';
+  readonly state: EndState;
+  readonly attempts: number;
+  readonly message: string;
+}
+
+/** The result of an async invocation was delivered to a destination, or never will be. Request and task are those of the invocation. */
+export interface DeliveryEnded extends FactBase {
+  readonly type: 'delivery-ended';
+  readonly requestId: string;
+  readonly taskId: string;
+  readonly destination: string;
+  readonly state: EndState;
   readonly attempts: number;
   readonly message: string;
 }
@@ -94,5 +106,6 @@ export type Fact =
   | EventAccepted
   | EventEnded
   | LoopStopped
+  | DeliveryEnded
   | InstanceStarted
   | InstanceGone;

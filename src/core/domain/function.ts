@@ -163,6 +163,11 @@ export interface AsyncInvokeConfigRecord {
   readonly qualifier: string;
   readonly maxAsyncRetryAttempts: number;
   readonly maxAsyncEventAgeInSeconds: number;
+  /** Every asynchronous invocation is followed as a task; absent in configs of older releases. */
+  readonly asyncTask?: boolean;
+  /** Destinations as given; see `parseDestination`. */
+  readonly onSuccess?: string;
+  readonly onFailure?: string;
   readonly createdTime: number;
   readonly lastModifiedTime: number;
 }

@@ -30,6 +30,8 @@ export interface InvokeCommand {
   readonly sessionId?: string;
   /** Retries before this run; 0 for sync calls. */
   readonly retryCount?: number;
+  /** Told once, when the call goes to its instance. */
+  readonly onStarted?: (instanceId: string) => void;
 }
 
 export interface InvokeAnswer {

@@ -6,7 +6,7 @@ import type { EventQueuePlace } from './event-queue.suite.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const text = (of: Uint8Array | undefined) => new TextDecoder().decode(of);
-const DONE: EventEnd = { state: 'Succeeded', attempts: 1, message: '', then: [] };
+const DONE: EventEnd = { state: 'Succeeded', attempts: 1, message: '', followers: [] };
 
 function event(id: string, key = 'acc/f', more: Partial<NewEvent> = {}): NewEvent {
   return { id, key, dueAt: 0, headers: { of: id }, payload: bytes(`payload of ${id}`), ...more };
@@ -59,8 +59,10 @@ export function endsSuite(name: string, place: (test: TestContext) => Promise<Ev
       const [a, b] = await queue.lease({ max: 2, leaseMs: 100, now: 10 });
       assert.ok(a && b);
       where.time.now = 20;
-      assert.ok(await queue.settle(a, { ...DONE, then: [event('c', 'acc/f#deliveries')] }));
-      assert.ok(await queue.settle(b, { ...DONE, state: 'Failed', attempts: 3, message: 'no', then: [event('c')] }));
+      assert.ok(await queue.settle(a, { ...DONE, followers: [event('c', 'acc/f#deliveries')] }));
+      assert.ok(
+        await queue.settle(b, { ...DONE, state: 'Failed', attempts: 3, message: 'no', followers: [event('c')] }),
+      );
       assert.equal(await queue.settle(a, DONE), false);
       const [first, second] = heard;
       assert.ok(first && second && first.number < second.number);
@@ -97,7 +99,7 @@ export function endsSuite(name: string, place: (test: TestContext) => Promise<Ev
       await queue.enqueue([event('a')]);
       const old = await leaseOne(queue, 0);
       const now = await leaseOne(queue, 100);
-      const end = { ...DONE, state: 'Failed', letter: cause('f'), then: [event('b')] } as const;
+      const end = { ...DONE, state: 'Failed', letter: cause('f'), followers: [event('b')] } as const;
       assert.equal(await queue.settle(old, end), false);
       assert.deepEqual(await queue.untold(9), []);
       assert.deepEqual(await queue.letters.list({ account: 'acc', limit: 9 }), []);
@@ -116,10 +118,7 @@ export function endsSuite(name: string, place: (test: TestContext) => Promise<Ev
       await queue.close();
       const next = await where.open();
       const taken = await next.takeOver({ leaseMs: 50, now: 200 });
-      assert.deepEqual(taken.map(({ id, expiresAt }) => [id, expiresAt]).toSorted(), [
-        ['a', 250],
-        ['b', 250],
-      ]);
+      assert.deepEqual(taken.map(({ id, expiresAt }) => `${id} ${expiresAt}`).toSorted(), ['a 250', 'b 250']);
       const mine = taken.find(({ id }) => id === 'a');
       assert.ok(mine && mine.epoch > again.epoch);
       assert.deepEqual([mine.attempts, mine.failures, text(mine.payload)], [1, 3, 'payload of a']);

@@ -19,7 +19,7 @@ export interface EventQueuePlace {
 }
 
 const bytes = (text: string) => new TextEncoder().encode(text);
-const DONE: EventEnd = { state: 'Succeeded', attempts: 1, message: '', then: [] };
+const DONE: EventEnd = { state: 'Succeeded', attempts: 1, message: '', followers: [] };
 const again = (dueAt: number, countAttempt: boolean): RetryPlan => ({ dueAt, countAttempt, failures: 0 });
 const ids = (events: readonly LeasedEvent[]) => events.map((event) => event.id);
 

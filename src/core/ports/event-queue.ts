@@ -60,7 +60,7 @@ export interface EventEnd {
   /** Empty on success. */
   readonly message: string;
   /** Accepted together with the end; one whose id is known already changes nothing. */
-  readonly then: readonly NewEvent[];
+  readonly followers: readonly NewEvent[];
   /** Keeps the event, payload and headers, as dead letter. */
   readonly letter?: LetterCause;
   /** For tasks: what the last run gave. */

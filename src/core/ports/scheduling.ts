@@ -16,9 +16,10 @@ export interface Lease {
   readonly session?: CallSession;
   /**
    * Gives the slot back. `ok`: reuse the instance. `broken`: its link failed, it is going away. `timeout`, `kill`: the call
-   * ran out of time, or its caller left while it ran: the instance must be replaced (other calls on it finish first).
+   * ran out of time, or its caller left while it ran: the instance must be replaced (other calls on it finish first). `stop`:
+   * the same, in order: its pre-stop hook runs.
    */
-  release(outcome: 'ok' | 'broken' | 'kill' | 'timeout'): void;
+  release(outcome: 'ok' | 'broken' | 'kill' | 'timeout' | 'stop'): void;
 }
 
 export interface InstanceView {
@@ -61,6 +62,8 @@ export interface Scheduling {
   /** How many more calls of this version could run right now without a new instance. */
   freeSlots(versionKey: string): number;
   instances(account: string, functionName: string): readonly InstanceView[];
+  /** Resolves when a call that an earlier server began has ended; undefined: none of this id runs on an instance that was found. */
+  earlierCall(requestId: string): Promise<void> | undefined;
   /** Stops giving new calls to instances of this version; they end when idle. */
   retire(versionKey: string): void;
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
 import type { Lineage } from '../../core/domain/lineage.ts';
+import type { AsyncTasks } from '../../core/ports/async-tasks.ts';
 import type { BlobStore } from '../../core/ports/blob-store.ts';
 import type { CallerLineage } from '../../core/ports/caller-lineage.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
@@ -19,6 +20,7 @@ export interface FcDoorDeps {
   readonly control: Control;
   readonly dispatch: Dispatch;
   readonly callers: CallerLineage;
+  readonly tasks: AsyncTasks;
   readonly scheduling: Scheduling;
   readonly sessions: Sessions;
   readonly reserved: ReservedInstances;

@@ -7,6 +7,7 @@ import { refusedOperations } from './refused-operations.ts';
 import { reservedInstanceOperations } from './reserved-operations.ts';
 import { sessionOperations } from './session-operations.ts';
 import { tagOperations } from './tag-operations.ts';
+import { taskOperations } from './task-operations.ts';
 import { triggerOperations } from './trigger-operations.ts';
 import { aliasOperations, versionOperations } from './version-operations.ts';
 
@@ -21,6 +22,7 @@ export const operations: readonly Operation[] = [
   ...asyncConfigOperations,
   ...reservedInstanceOperations,
   ...instanceOperations,
+  ...taskOperations,
   ...sessionOperations,
   ...tagOperations,
   ...refusedOperations,

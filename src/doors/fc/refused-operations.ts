@@ -13,18 +13,13 @@ function refused(name: string, method: Operation['method'], path: string, remedy
   };
 }
 
-const NO_TASKS = 'Follow an async invocation by its request id in the logs: tidemill logs.';
 const NO_PAUSE = 'Leave it out: a session lasts until its time is over or it is deleted.';
 const NO_DOMAINS = 'Call the function by the URL of its http trigger.';
 const NO_VPC = 'Functions reach the network of their machine; leave VPC settings out.';
 
 const SESSIONS = '/functions/:functionName/sessions';
-const TASKS = '/functions/:functionName/async-tasks';
 
 export const refusedOperations: readonly Operation[] = [
-  refused('GetAsyncTask', 'GET', `${TASKS}/:taskId`, NO_TASKS),
-  refused('ListAsyncTasks', 'GET', TASKS, NO_TASKS),
-  refused('StopAsyncTask', 'PUT', `${TASKS}/:taskId/stop`, NO_TASKS),
   refused('CreateCustomDomain', 'POST', '/custom-domains', NO_DOMAINS),
   refused('UpdateCustomDomain', 'PUT', '/custom-domains/:domainName', NO_DOMAINS),
   {

@@ -68,16 +68,20 @@ export function triggerShape(context: OperationContext, trigger: TriggerRecord):
   return shape;
 }
 
-/** `AsyncConfig` of FC reference 1.6. Tasks and destinations are refused when a config is put, so they are always off. */
+/** `AsyncConfig` of FC reference 1.6. */
 export function asyncConfigShape(view: AsyncConfigView): Record<string, unknown> {
+  const { record } = view;
+  const destinations: Record<string, unknown> = {};
+  if (record.onSuccess !== undefined) destinations['onSuccess'] = { destination: record.onSuccess };
+  if (record.onFailure !== undefined) destinations['onFailure'] = { destination: record.onFailure };
   return {
     functionArn: view.functionArn,
-    asyncTask: false,
-    destinationConfig: {},
-    maxAsyncRetryAttempts: view.record.maxAsyncRetryAttempts,
-    maxAsyncEventAgeInSeconds: view.record.maxAsyncEventAgeInSeconds,
-    createdTime: timestamp(view.record.createdTime),
-    lastModifiedTime: timestamp(view.record.lastModifiedTime),
+    asyncTask: record.asyncTask === true,
+    destinationConfig: destinations,
+    maxAsyncRetryAttempts: record.maxAsyncRetryAttempts,
+    maxAsyncEventAgeInSeconds: record.maxAsyncEventAgeInSeconds,
+    createdTime: timestamp(record.createdTime),
+    lastModifiedTime: timestamp(record.lastModifiedTime),
   };
 }
 

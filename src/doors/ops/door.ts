@@ -5,8 +5,9 @@ import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
+import type { DeadLetters } from '../../core/ports/dead-letters.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
-import type { EventQueue } from '../../core/ports/event-queue.ts';
+import type { EventQueue, QueueDepth } from '../../core/ports/event-queue.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
 import type { NodeInfo, NodePool } from '../../core/ports/node-pool.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
@@ -18,9 +19,12 @@ import { requestIdOf } from '../wire/request-id.ts';
 import { checkHeadLimits } from '../wire/request-limits.ts';
 import { MetricsFold } from './metrics.ts';
 import { type FunctionRoute, functionRoutes } from './function-routes.ts';
+import { queueRoutes } from './queue-routes.ts';
 
 /** Path prefix of our own operations API; only the routes below belong to it. */
 const OPS_API = '/tidemill/v1';
+/** Functions with the deepest queues that a scrape shows: metrics must not grow with the number of functions. */
+const MAX_QUEUES = 1_000;
 
 /** What the ops door needs from the rest of the house. */
 export interface OpsDoorDeps {
@@ -29,6 +33,7 @@ export interface OpsDoorDeps {
   readonly facts: FactLog;
   readonly nodes: NodePool;
   readonly queue: EventQueue;
+  readonly letters: DeadLetters;
   readonly verifier: Acs3Verifier;
   readonly clock: Clock;
   readonly random: Random;
@@ -57,7 +62,8 @@ export function createOpsDoor(deps: OpsDoorDeps): OpsDoor {
   const ending = new AbortController();
   const subscription = deps.facts.subscribe((fact) => metrics.record(fact));
   const router = FindMyWay({ maxParamLength: LIMITS.requestPathBytes });
-  for (const route of functionRoutes) router.on(route.method, OPS_API + route.path, () => {}, route);
+  for (const route of [...functionRoutes, ...queueRoutes])
+    router.on(route.method, OPS_API + route.path, () => {}, route);
   return {
     matches: (req) => (req.url ?? '/').startsWith(`${OPS_API}/`),
     handle: (req, res) => {
@@ -118,7 +124,13 @@ async function gauges(deps: OpsDoorDeps): Promise<Parameters<MetricsFold['render
     instances: nodes.map((node) => ({ node: node.nodeId, zone: node.zone, count: node.instances })),
     pooled: pooledOver(nodes),
     queue: await deps.queue.depth(),
+    queues: (await deps.queue.depths(MAX_QUEUES)).map((each) => ({ ...each, ageMs: ageOf(each, deps.clock.now()) })),
+    letters: await deps.letters.counts(),
   };
+}
+
+function ageOf({ oldestAcceptedAt }: QueueDepth, now: number): number {
+  return oldestAcceptedAt === undefined ? 0 : Math.max(0, now - oldestAcceptedAt);
 }
 
 function pooledOver(nodes: readonly NodeInfo[]): Record<string, number> {

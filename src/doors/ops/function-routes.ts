@@ -112,7 +112,8 @@ function parsed(payload: string): unknown {
   }
 }
 
-function sendJson(res: ServerResponse, request: FunctionRequest, value: unknown): void {
+/** Answers 200 with JSON. */
+export function sendJson(res: ServerResponse, request: FunctionRequest, value: unknown): void {
   const body = Buffer.from(JSON.stringify(value));
   res.writeHead(200, {
     'content-type': 'application/json',
@@ -122,7 +123,8 @@ function sendJson(res: ServerResponse, request: FunctionRequest, value: unknown)
   res.end(body);
 }
 
-function limitOf(query: Query, byDefault: number): number {
+/** `limit` of a query, 1 to 1,000. */
+export function limitOf(query: Query, byDefault: number): number {
   const text = query['limit'];
   if (text === undefined) return byDefault;
   const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0;
@@ -138,7 +140,7 @@ function booleanOf(query: Query, name: string): boolean {
 }
 
 /** Milliseconds since the epoch, or an ISO 8601 time. */
-function timeOf(name: string, text: string): number {
+export function timeOf(name: string, text: string): number {
   const time = /^\d{1,15}$/.test(text) ? Number(text) : Date.parse(text);
   if (!Number.isNaN(time)) return time;
   throw new TidemillError('InvalidArgument', `The query parameter '${name}' is '${text}', it must be a time`, {

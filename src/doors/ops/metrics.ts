@@ -25,6 +25,14 @@ export interface Gauges {
   /** Booted runtimes without a function, over all nodes. */
   readonly pooled: Readonly<Record<string, number>>;
   readonly queue: { readonly waiting: number; readonly leased: number };
+  /** Of the functions that have most; `key` is `account/function`, deliveries of results have one of their own. */
+  readonly queues: readonly {
+    readonly key: string;
+    readonly waiting: number;
+    readonly leased: number;
+    readonly ageMs: number;
+  }[];
+  readonly letters: readonly { readonly account: string; readonly functionName: string; readonly count: number }[];
 }
 
 /** A fold over facts, since the start of this process, rendered as Prometheus text. */
@@ -34,6 +42,7 @@ export class MetricsFold {
   private durationSumMs = 0;
   private readonly starts = { pool: 0, scratch: 0 };
   private readonly ends = new Map<string, number>();
+  private readonly deliveries = new Map<string, number>();
   private accepted = 0;
 
   /** Called for every fact, on the warm path: no allocation for a function already known. */
@@ -50,6 +59,7 @@ export class MetricsFold {
     else if (fact.type === 'event-accepted') this.accepted++;
     else if (fact.type === 'event-ended') bump(this.ends, fact.state);
     else if (fact.type === 'loop-stopped') bump(this.countsOf(fact.account, fact.functionName).loops, fact.reason);
+    else if (fact.type === 'delivery-ended') bump(this.deliveries, fact.state);
   }
 
   render(gauges: Gauges): string {
@@ -79,12 +89,31 @@ export class MetricsFold {
     for (const [runtime, n] of Object.entries(gauges.pooled)) text.sample('', { runtime }, n);
     text.family('tidemill_queue_depth', 'gauge', 'Accepted async events that have not reached their end.');
     text.sample('', { state: 'waiting' }, gauges.queue.waiting).sample('', { state: 'leased' }, gauges.queue.leased);
+    this.renderQueues(text, gauges);
     text
       .family('tidemill_events_accepted_total', 'counter', 'Async events durably accepted.')
       .sample('', {}, this.accepted);
     text.family('tidemill_events_ended_total', 'counter', 'Async events that reached their recorded end.');
     for (const [state, n] of this.ends) text.sample('', { state }, n);
     return text.toString();
+  }
+
+  private renderQueues(text: PrometheusText, { queues, letters }: Gauges): void {
+    text.family(
+      'tidemill_function_queue_depth',
+      'gauge',
+      'Async events of a function that have not reached their end.',
+    );
+    for (const { key, waiting, leased } of queues) {
+      text.sample('', { ...keyLabels(key), state: 'waiting' }, waiting);
+      text.sample('', { ...keyLabels(key), state: 'leased' }, leased);
+    }
+    text.family('tidemill_function_queue_age_seconds', 'gauge', 'Since the oldest of them was accepted.');
+    for (const { key, ageMs } of queues) text.sample('', keyLabels(key), ageMs / 1000);
+    text.family('tidemill_dead_letters', 'gauge', 'Dead letters that wait to be redriven or deleted.');
+    for (const each of letters) text.sample('', labels(each), each.count);
+    text.family('tidemill_deliveries_ended_total', 'counter', 'Results taken by their destination, or given up.');
+    for (const [state, n] of this.deliveries) text.sample('', { state }, n);
   }
 
   private renderDurations(text: PrometheusText): void {
@@ -126,8 +155,13 @@ export class MetricsFold {
   }
 }
 
-function labels(counts: FunctionCounts): Record<string, string> {
+function labels(counts: Pick<FunctionCounts, 'account' | 'functionName'>): Record<string, string> {
   return { account: counts.account, function: counts.functionName };
+}
+
+function keyLabels(key: string): Record<string, string> {
+  const slash = key.indexOf('/');
+  return { account: key.slice(0, slash), function: key.slice(slash + 1) };
 }
 
 function bump(counts: Map<string, number>, key: string): void {

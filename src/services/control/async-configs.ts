@@ -1,12 +1,13 @@
 import type { Clock } from '../../core/base/clock.ts';
 import { functionArn } from '../../core/domain/arn.ts';
-import { notSupported, TidemillError } from '../../core/domain/errors.ts';
+import { TidemillError } from '../../core/domain/errors.ts';
 import type { AsyncInvokeConfigRecord } from '../../core/domain/function.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import type { AsyncConfigView, Input, ListQuery, Page } from '../../core/ports/control.ts';
 import type { AsyncConfigDocument, FunctionDocument } from './documents.ts';
 import type { Document } from './document-store.ts';
-import { FieldReader, isNeutral } from './fields.ts';
+import { readDestinations } from './destinations.ts';
+import { FieldReader } from './fields.ts';
 import type { FunctionHeads } from './function-heads.ts';
 import { functionOfKey, keys } from './keys.ts';
 import { fromToken, pageLimit, takePage } from './paging.ts';
@@ -22,7 +23,7 @@ export class AsyncConfigs {
   }
 
   async put(account: string, name: string, qualifier: string | undefined, input: Input): Promise<AsyncConfigView> {
-    const settings = readSettings(new FieldReader(input));
+    const settings = readSettings(new FieldReader(input), account);
     return this.heads.exclusive(account, name, async (head) => {
       const resolved = await this.heads.checkQualifier(head, qualifier);
       const key = keys.asyncConfig(account, name, resolved);
@@ -92,23 +93,21 @@ export class AsyncConfigs {
   }
 }
 
-function readSettings(reader: FieldReader): { maxAsyncRetryAttempts: number; maxAsyncEventAgeInSeconds: number } {
+type Settings = Pick<
+  AsyncInvokeConfigRecord,
+  'maxAsyncRetryAttempts' | 'maxAsyncEventAgeInSeconds' | 'asyncTask' | 'onSuccess' | 'onFailure'
+>;
+
+function readSettings(reader: FieldReader, account: string): Settings {
   const attempts = reader.integer('maxAsyncRetryAttempts', { min: 0, max: LIMITS.asyncRetryAttemptsMax });
   const age = reader.integer('maxAsyncEventAgeInSeconds', { min: 1, max: LIMITS.asyncEventAgeMaxSeconds });
-  reader.refuse(
-    'asyncTask',
-    'Leave it out or send false: async invocations run and are retried, but are not tracked as tasks yet.',
-  );
-  const destinations = reader.raw('destinationConfig');
-  if (!isNeutral(destinations)) {
-    throw notSupported(
-      "the field 'destinationConfig'",
-      'Leave it out and have the function itself report its outcome.',
-    );
-  }
+  const asyncTask = reader.boolean('asyncTask') ?? false;
+  const destinations = readDestinations(reader, account);
   reader.done();
   return {
     maxAsyncRetryAttempts: attempts ?? LIMITS.asyncRetryAttemptsDefault,
     maxAsyncEventAgeInSeconds: age ?? LIMITS.asyncEventAgeDefaultSeconds,
+    asyncTask,
+    ...destinations,
   };
 }

@@ -15,6 +15,8 @@ export interface AsyncEnvelope {
   readonly qualifier: string;
   readonly lineage: Lineage;
   readonly http?: Omit<HttpCall, 'body'>;
+  /** Followed as a task. */
+  readonly task?: boolean;
 }
 
 /** Task ids chosen by callers (FC reference 5). */
@@ -26,8 +28,15 @@ const TASK_ID = /^[A-Za-z_][A-Za-z0-9_-]{0,127}$/;
  */
 const DEEPER_FIRST_MS = 600_000;
 
-/** The event for a command, due after its delay. Throws EntityTooLarge and InvalidArgument. `now`: wall clock. */
-export function eventOf(command: AsyncCommand, now: number): NewEvent & { readonly headers: AsyncEnvelope } {
+/**
+ * The event for a command, due after its delay; `task`: followed as one. Throws EntityTooLarge and InvalidArgument. `now`:
+ * wall clock.
+ */
+export function eventOf(
+  command: AsyncCommand,
+  now: number,
+  task: boolean,
+): NewEvent & { readonly headers: AsyncEnvelope } {
   const { requestId, account, functionName, payload, lineage, http } = command;
   if (payload.byteLength > LIMITS.asyncPayloadBytes) {
     const limit = LIMITS.asyncPayloadBytes;
@@ -56,10 +65,12 @@ export function eventOf(command: AsyncCommand, now: number): NewEvent & { readon
     qualifier,
     lineage,
     ...(http === undefined ? {} : { http }),
+    ...(task ? { task } : {}),
   };
   const id = command.dedupId === undefined ? `${key}#task:${taskId}` : `${key}#event:${command.dedupId}`;
   const ahead = delay === 0 && isRecursive(lineage, functionName) ? lineage.hops * DEEPER_FIRST_MS : 0;
-  return { id, key, dueAt: now + delay * 1_000 - ahead, headers, payload };
+  const event = { id, key, dueAt: now + delay * 1_000 - ahead, headers, payload };
+  return task ? { ...event, task: { account, functionName, qualifier, taskId, requestId } } : event;
 }
 
 /** The envelope of an event that `eventOf` made. */

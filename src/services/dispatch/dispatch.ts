@@ -7,14 +7,18 @@ import { TidemillError } from '../../core/domain/errors.ts';
 import type { LoopLimits } from '../../core/domain/loop-limits.ts';
 import { isCustomRuntime } from '../../core/domain/version-spec.ts';
 import type { CallerLineage } from '../../core/ports/caller-lineage.ts';
+import type { AsyncTasks } from '../../core/ports/async-tasks.ts';
 import type { Catalog } from '../../core/ports/catalog.ts';
+import type { DeadLetters } from '../../core/ports/dead-letters.ts';
 import type { AsyncCommand, Dispatch, InvokeAnswer, InvokeCommand, Target } from '../../core/ports/dispatch.ts';
 import type { EventQueue } from '../../core/ports/event-queue.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
 import type { Identity } from '../../core/ports/identity.ts';
 import type { InstanceOutput, NodePool } from '../../core/ports/node-pool.ts';
+import type { ObjectStore } from '../../core/ports/object-store.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
 import type { Sessions } from '../../core/ports/sessions.ts';
+import type { WebhookSender } from '../../core/ports/webhook-sender.ts';
 import { eventOf } from './async-envelope.ts';
 import { Deadlines } from './deadlines.ts';
 import { EndTeller } from './end-teller.ts';
@@ -22,9 +26,11 @@ import { EventConsumer } from './event-consumer.ts';
 import { Traffic } from './instance-traffic.ts';
 import { Invoker } from './invoker.ts';
 import { LoopGuard } from './loop-guard.ts';
+import { Letters } from './letters.ts';
 import { resolveTarget } from './resolve.ts';
 import { StrangerOutput } from './stranger-output.ts';
 import type { CallDeps } from './running-call.ts';
+import { Tasks } from './tasks.ts';
 
 export interface DispatchDeps {
   readonly catalog: Catalog;
@@ -36,6 +42,8 @@ export interface DispatchDeps {
   readonly pool: NodePool;
   readonly clock: Clock;
   readonly random: Random;
+  readonly objects: Pick<ObjectStore, 'put' | 'bucket'>;
+  readonly webhooks: WebhookSender;
   readonly region: string;
   /** Of functions that do not set their own. */
   readonly loopLimits: LoopLimits;
@@ -43,6 +51,8 @@ export interface DispatchDeps {
 }
 
 class Dispatcher implements Dispatch, CallerLineage {
+  readonly tasks: AsyncTasks;
+  readonly letters: DeadLetters;
   private readonly deps: DispatchDeps;
   private readonly deadlines: Deadlines;
   private readonly traffic: Traffic;
@@ -78,7 +88,9 @@ class Dispatcher implements Dispatch, CallerLineage {
       },
     };
     this.invoker = new Invoker(calls, deps.scheduling, deps.sessions);
-    this.consumer = new EventConsumer({ ...deps, invoker: this.invoker }, deps.scheduling);
+    this.consumer = new EventConsumer({ ...deps, invoker: this.invoker }, deps.scheduling, { ...deps, dispatch: this });
+    this.tasks = new Tasks(deps.catalog, deps.queue.tasks);
+    this.letters = new Letters({ ...deps, table: deps.queue.letters });
     this.teller = this.lifetime.add(new EndTeller(deps));
     const { pool } = deps;
     this.strangers = new StrangerOutput((output) => this.onOutput(output));
@@ -122,7 +134,8 @@ class Dispatcher implements Dispatch, CallerLineage {
     if (this.stopped) throw closing();
     const { account, functionName, qualifier, requestId } = command;
     const { clock, facts, queue } = this.deps;
-    const event = eventOf(command, clock.now());
+    const config = await this.deps.catalog.asyncConfig(account, functionName, qualifier ?? 'LATEST');
+    const event = eventOf(command, clock.now(), config?.asyncTask === true);
     const { spec } = await this.resolve(account, functionName, qualifier);
     if (spec.config.sessionAffinity !== undefined) {
       throw new TidemillError('InvalidArgument', 'a function with session affinity cannot be called asynchronously', {
@@ -207,8 +220,13 @@ function closing(): TidemillError {
 }
 
 /** Dispatch over scheduling and a queue. Call `start` to take events, `drain` and `close` at the end. */
-export function createDispatch(
-  deps: DispatchDeps,
-): Dispatch & CallerLineage & { start(): void; drain(): Promise<void>; close(): Promise<void> } {
+export function createDispatch(deps: DispatchDeps): Dispatch &
+  CallerLineage & {
+    readonly tasks: AsyncTasks;
+    readonly letters: DeadLetters;
+    start(): void;
+    drain(): Promise<void>;
+    close(): Promise<void>;
+  } {
   return new Dispatcher(deps);
 }

@@ -2,10 +2,11 @@ import type { Clock } from '../../core/base/clock.ts';
 import { DisposableStore } from '../../core/base/disposable.ts';
 import { Alarm } from '../../core/base/alarm.ts';
 import type { Logger } from '../../core/base/log.ts';
-import type { EventEnded, Fact } from '../../core/domain/fact.ts';
+import type { DeliveryEnded, EventEnded, Fact } from '../../core/domain/fact.ts';
 import type { EndRecord, EventQueue } from '../../core/ports/event-queue.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
 import { envelopeOf } from './async-envelope.ts';
+import { deliveryOf } from './delivery-envelope.ts';
 
 /** How long told ends may lie in the queue: one look at the log's disk for all that ended meanwhile. */
 const TELL_MS = 100;
@@ -104,12 +105,15 @@ export class EndTeller {
   }
 }
 
-function sameEnd(fact: Fact, wanted: EventEnded): boolean {
+function sameEnd(fact: Fact, wanted: EventEnded | DeliveryEnded): boolean {
   return fact.type === wanted.type && fact.taskId === wanted.taskId && fact.at === wanted.at;
 }
 
-function factOf(end: EndRecord): EventEnded {
-  const { account, functionName, requestId, taskId } = envelopeOf(end.headers);
+function factOf(end: EndRecord): EventEnded | DeliveryEnded {
   const { state, attempts, message, at } = end;
-  return { type: 'event-ended', at, account, functionName, requestId, taskId, state, attempts, message };
+  const delivery = deliveryOf(end.headers);
+  const { account, functionName, requestId, taskId } = delivery ?? envelopeOf(end.headers);
+  const common = { at, account, functionName, requestId, taskId, state, attempts, message };
+  if (delivery === undefined) return { type: 'event-ended', ...common };
+  return { type: 'delivery-ended', ...common, destination: delivery.destination };
 }

@@ -1,9 +1,12 @@
 import { Alarm } from '../../core/base/alarm.ts';
 import { DisposableStore } from '../../core/base/disposable.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
-import type { LeasedEvent, RetryPlan } from '../../core/ports/event-queue.ts';
+import type { LeasedEvent } from '../../core/ports/event-queue.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
+import { isDeliveryKey } from './delivery-envelope.ts';
+import { type DeliveryDeps, DeliveryRun } from './delivery-run.ts';
 import { type EventDeps, EventRun } from './event-run.ts';
+import { InheritedEvents, unchanged } from './inherited-events.ts';
 
 /** Most events held at once, running and waiting for room. */
 const HELD_MAX = 512;
@@ -12,13 +15,23 @@ const LEASE_MS = 30_000;
 /** While held events wait for room, how often to look whether there is some. */
 const LOOK_MS = 100;
 
+/** Most deliveries of one function under way at once. */
+const DELIVERIES_MAX = 16;
+
+/** An event that this process holds: an invocation to be, or the delivery of a result. */
+interface HeldEvent {
+  readonly event: LeasedEvent;
+  run(onResolved: (spec: VersionSpec) => void): Promise<void>;
+  giveUp(reason: string): void;
+}
+
 interface KeyState {
   /** Runs begun and not ended. */
   running: number;
   /** Of these, those that have not asked the scheduler yet. */
   resolving: number;
   /** Leased, but their function has no room. */
-  readonly parked: EventRun[];
+  readonly parked: HeldEvent[];
   /** What the last run resolved to: tells how much room there is. */
   spec: VersionSpec | undefined;
 }
@@ -30,8 +43,10 @@ interface KeyState {
 export class EventConsumer {
   private readonly deps: EventDeps;
   private readonly scheduling: Scheduling;
+  private readonly deliveries: DeliveryDeps;
+  private readonly inherited: InheritedEvents;
   private readonly keys = new Map<string, KeyState>();
-  private readonly held = new Set<EventRun>();
+  private readonly held = new Set<HeldEvent>();
   private readonly lifetime = new DisposableStore();
   private readonly look: Alarm;
   private readonly renewal: Alarm;
@@ -40,9 +55,11 @@ export class EventConsumer {
   private stopped = true;
   private onIdle: (() => void) | undefined = undefined;
 
-  constructor(deps: EventDeps, scheduling: Scheduling) {
+  constructor(deps: EventDeps, scheduling: Scheduling, deliveries: DeliveryDeps) {
     this.deps = deps;
     this.scheduling = scheduling;
+    this.deliveries = deliveries;
+    this.inherited = new InheritedEvents({ ...deps, scheduling });
     this.look = this.lifetime.add(new Alarm(deps.clock, () => this.wake()));
     this.renewal = this.lifetime.add(new Alarm(deps.clock, () => this.renewAll()));
   }
@@ -50,14 +67,12 @@ export class EventConsumer {
   start(): void {
     this.stopped = false;
     this.lifetime.add(this.deps.queue.onAvailable(() => this.wake()));
-    this.background(this.inherit().finally(() => this.wake()));
-  }
-
-  /** Whoever held events before this process is gone: nobody waits for their leases to expire. */
-  private async inherit(): Promise<void> {
-    const { queue, clock } = this.deps;
-    const inherited = await queue.takeOver({ leaseMs: LEASE_MS, now: clock.now() });
-    await Promise.all(inherited.map((event) => queue.retry(event, unchanged(event, clock.now()))));
+    this.lifetime.add(this.deps.queue.tasks.onStop((eventId) => this.stopTask(eventId)));
+    const inheriting = this.inherited.takeOver(LEASE_MS).finally(() => {
+      if (this.inherited.size > 0) this.renewSoon();
+      this.wake();
+    });
+    this.background(inheriting);
   }
 
   /** Takes no more, gives back what has not begun, and resolves when everything that runs has ended. */
@@ -83,6 +98,7 @@ export class EventConsumer {
       return;
     }
     this.pumping = true;
+    this.again = false;
     this.pump()
       .catch((error: unknown) => {
         this.deps.logger.log('error', 'events could not be taken from the queue', { error: String(error) });
@@ -113,9 +129,11 @@ export class EventConsumer {
   }
 
   private take(event: LeasedEvent): void {
-    const run = new EventRun(this.deps, event);
+    const run: HeldEvent = isDeliveryKey(event.key)
+      ? new DeliveryRun(this.deliveries, event)
+      : new EventRun(this.deps, event);
     this.held.add(run);
-    this.renewal.wakeBy(this.deps.clock.monotonic() + LEASE_MS / 3);
+    this.renewSoon();
     if (this.stopped) {
       this.held.delete(run);
       this.background(this.deps.queue.retry(event, unchanged(event, this.deps.clock.now())));
@@ -126,13 +144,14 @@ export class EventConsumer {
       key = { running: 0, resolving: 0, parked: [], spec: undefined };
       this.keys.set(event.key, key);
     }
-    if (key.parked.length === 0 && this.hasRoom(key)) this.run(run, key);
+    if (key.parked.length === 0 && this.hasRoom(event.key, key)) this.run(run, key);
     else key.parked.push(run);
   }
 
-  private hasRoom(key: KeyState): boolean {
+  private hasRoom(name: string, key: KeyState): boolean {
     // The share of one function shrinks as others take theirs, so that there is always some left for the next.
     if (key.running > 0 && key.running >= HELD_MAX - this.held.size) return false;
+    if (isDeliveryKey(name)) return key.running < DELIVERIES_MAX;
     // Its room is known once one event has shown which version runs.
     if (key.spec === undefined) return key.running === 0;
     return this.scheduling.room(key.spec) > key.resolving || (key.running === 0 && key.resolving === 0);
@@ -140,14 +159,14 @@ export class EventConsumer {
 
   private withoutRoom(): Set<string> {
     const skip = new Set<string>();
-    for (const [name, key] of this.keys) if (key.parked.length > 0 || !this.hasRoom(key)) skip.add(name);
+    for (const [name, key] of this.keys) if (key.parked.length > 0 || !this.hasRoom(name, key)) skip.add(name);
     return skip;
   }
 
   private unpark(): void {
     let waiting = false;
-    for (const key of this.keys.values()) {
-      while (key.parked.length > 0 && this.hasRoom(key)) {
+    for (const [name, key] of this.keys) {
+      while (key.parked.length > 0 && this.hasRoom(name, key)) {
         const run = key.parked.shift();
         if (run !== undefined) this.run(run, key);
       }
@@ -156,7 +175,7 @@ export class EventConsumer {
     if (waiting) this.look.wakeBy(this.deps.clock.monotonic() + LOOK_MS);
   }
 
-  private run(run: EventRun, key: KeyState): void {
+  private run(run: HeldEvent, key: KeyState): void {
     key.running++;
     key.resolving++;
     let resolved = false;
@@ -180,14 +199,33 @@ export class EventConsumer {
     this.background(done);
   }
 
+  /** A task was told to stop while this process holds its event. */
+  private stopTask(eventId: string): void {
+    for (const run of this.held) {
+      if (run.event.id !== eventId || !(run instanceof EventRun)) continue;
+      run.stop();
+      const key = this.keys.get(run.event.key);
+      const place = key?.parked.indexOf(run) ?? -1;
+      if (key === undefined || place < 0) return;
+      // It waited for room; to be ended it needs none.
+      key.parked.splice(place, 1);
+      return this.run(run, key);
+    }
+  }
+
+  private renewSoon(): void {
+    this.renewal.wakeBy(this.deps.clock.monotonic() + LEASE_MS / 3);
+  }
+
   private renewAll(): void {
-    if (this.held.size === 0) return;
+    if (this.held.size === 0 && this.inherited.size === 0) return;
     const { clock } = this.deps;
-    this.renewal.wakeBy(clock.monotonic() + LEASE_MS / 3);
+    this.renewSoon();
+    this.inherited.renew(clock.now() + LEASE_MS);
     for (const run of this.held) this.background(this.renew(run, clock.now() + LEASE_MS));
   }
 
-  private async renew(run: EventRun, expiresAt: number): Promise<void> {
+  private async renew(run: HeldEvent, expiresAt: number): Promise<void> {
     if ((await this.deps.queue.renew(run.event, expiresAt)) || !this.held.has(run)) return;
     const key = this.keys.get(run.event.key);
     const place = key?.parked.indexOf(run) ?? -1;
@@ -204,9 +242,4 @@ export class EventConsumer {
       this.deps.logger.log('error', 'an event could not be brought to its next step', { error: String(error) });
     });
   }
-}
-
-/** Given back as it came: nothing was learned of it. */
-function unchanged(event: LeasedEvent, dueAt: number): RetryPlan {
-  return { dueAt, countAttempt: false, failures: event.failures };
 }

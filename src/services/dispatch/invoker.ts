@@ -41,7 +41,7 @@ export class Invoker {
     const { spec } = command.target;
     const affine = spec.config.sessionAffinity !== undefined;
     const lease = affine ? undefined : this.scheduling.acquireNow(spec, command.requestId);
-    if (lease !== undefined) return new RunningCall(this.deps, command, invocation, lease).start();
+    if (lease !== undefined) return this.run(command, invocation, lease);
     return this.wait(command, invocation);
   }
 
@@ -78,6 +78,11 @@ export class Invoker {
       lease.release('ok');
       return this.neverRan(command, invocation, command.signal.reason, this.deps.clock.monotonic() - begin);
     }
+    return this.run(command, invocation, lease);
+  }
+
+  private run(command: InvokeCommand, invocation: 'sync' | 'async', lease: Lease): Promise<InvokeAnswer> {
+    command.onStarted?.(lease.instanceId);
     return new RunningCall(this.deps, command, invocation, lease).start();
   }
 

@@ -1,22 +1,34 @@
 import { type BackoffPolicy, backoffDelay } from '../../core/base/backoff.ts';
+import type { EndState } from '../../core/domain/async-task.ts';
 import type { TidemillError } from '../../core/domain/errors.ts';
 
-/** How one run of an event ended. */
+/** What the function answered. */
+export interface RunAnswer {
+  /** At most `LIMITS.asyncResultBytes`. */
+  readonly payload: Uint8Array;
+  /** False when more came than was kept. */
+  readonly complete: boolean;
+  readonly durationMs: number;
+}
+
+/** How one run of an event ended. `code`: the error's name, or the field's name of the function's failure. */
 export type RunEnd =
-  | { readonly kind: 'succeeded' }
+  | { readonly kind: 'succeeded'; readonly answer?: RunAnswer }
   /** The function failed: counts against maxAsyncRetryAttempts. */
-  | { readonly kind: 'function-error'; readonly message: string }
+  | { readonly kind: 'function-error'; readonly message: string; readonly code: string; readonly answer?: RunAnswer }
   /** Throttled, or the platform failed: tried again until the event is too old. */
-  | { readonly kind: 'platform-error'; readonly message: string }
+  | { readonly kind: 'platform-error'; readonly message: string; readonly code: string }
   /** It can never run. */
-  | { readonly kind: 'invalid'; readonly message: string }
-  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'invalid'; readonly message: string; readonly code: string }
+  | { readonly kind: 'failed'; readonly message: string; readonly code: string }
+  /** Its task was stopped. */
+  | { readonly kind: 'stopped' }
   /** Somebody else has the event now, or we are shutting down. */
   | { readonly kind: 'given-up' };
 
 /** What happens to the event then. Times are wall clock. */
 export type NextStep =
-  | { readonly kind: 'end'; readonly state: 'Succeeded' | 'Failed' | 'Expired' | 'Invalid'; readonly message: string }
+  | { readonly kind: 'end'; readonly state: EndState; readonly message: string }
   | { readonly kind: 'retry'; readonly dueAt: number; readonly countAttempt: boolean }
   | { readonly kind: 'nothing' };
 
@@ -27,12 +39,12 @@ const PLATFORM_RETRY: BackoffPolicy = { firstMs: 500, maxMs: 60_000, factor: 2, 
 export function endOfError(error: TidemillError): RunEnd {
   const { code, message, culprit } = error;
   if (code === 'FunctionNotFound' || code === 'VersionNotFound' || code === 'AliasNotFound') {
-    return { kind: 'invalid', message };
+    return { kind: 'invalid', message, code };
   }
   if (code === 'LimitExceededError' || code === 'EntityTooLarge' || code === 'InvalidArgument') {
-    return { kind: 'failed', message };
+    return { kind: 'failed', message, code };
   }
-  return culprit === 'function' ? { kind: 'function-error', message } : { kind: 'platform-error', message };
+  return { kind: culprit === 'function' ? 'function-error' : 'platform-error', message, code };
 }
 
 export interface EventHistory {
@@ -58,6 +70,8 @@ export function nextStep(
   switch (end.kind) {
     case 'given-up':
       return { kind: 'nothing' };
+    case 'stopped':
+      return { kind: 'end', state: 'Stopped', message: 'the task was stopped' };
     case 'succeeded':
       return { kind: 'end', state: 'Succeeded', message: '' };
     case 'invalid':

@@ -13,6 +13,7 @@ import {
 import type { InstanceExit } from '../../core/domain/instance.ts';
 import type { FunctionErrorType, InvocationTimings } from '../../core/domain/invocation.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
+import { TaskStopped } from '../../core/domain/task-stopped.ts';
 import { LogTail } from '../../core/domain/log-tail.ts';
 import { isCustomRuntime } from '../../core/domain/version-spec.ts';
 import type { InvokeAnswer, InvokeCommand } from '../../core/ports/dispatch.ts';
@@ -247,8 +248,9 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
   }
 
   /** How a slot comes back when the caller stopped waiting while the function runs on (FC reference 4.5). */
-  private interrupted(): 'kill' | 'ok' {
-    return this.command.target.spec.config.instanceConcurrency === 1 ? 'kill' : 'ok';
+  private interrupted(): 'kill' | 'stop' | 'ok' {
+    if (this.command.target.spec.config.instanceConcurrency > 1) return 'ok';
+    return this.command.signal.reason instanceof TaskStopped ? 'stop' : 'kill';
   }
 
   private cancelled(): void {
@@ -268,7 +270,7 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
     else this.stream.fail(new TidemillError('BadResponse', failure.errorMessage));
   }
 
-  private refused(error: TidemillError, release: 'ok' | 'broken' | 'kill'): void {
+  private refused(error: TidemillError, release: 'ok' | 'broken' | 'kill' | 'stop'): void {
     this.finish(release, undefined, error.message, error.status);
     this.abort?.abort(error);
     if (this.stream === undefined) this.settlement.reject(error);
@@ -277,7 +279,7 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
 
   /** Gives everything back and records the end. Exactly once. */
   private finish(
-    release: 'ok' | 'broken' | 'kill' | 'timeout',
+    release: 'ok' | 'broken' | 'kill' | 'timeout' | 'stop',
     answer: InstanceAnswer | undefined,
     message?: string,
     status = 200,

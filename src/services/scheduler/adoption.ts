@@ -1,3 +1,4 @@
+import type { EarlierCalls } from './earlier-calls.ts';
 import type { SchedulerEvent } from './events.ts';
 import { type InstanceBook, placedOf } from './instance-book.ts';
 import { InstanceRecord } from './instance-record.ts';
@@ -13,6 +14,7 @@ export interface AdoptionDeps {
   readonly book: InstanceBook;
   readonly known: KnownVersions;
   readonly starts: InstanceStarts;
+  readonly earlier: EarlierCalls;
   readonly send: (event: SchedulerEvent) => void;
   readonly retire: (versionKey: string) => void;
   readonly background: (what: string, work: Promise<void>) => void;
@@ -48,6 +50,7 @@ export class Adoption {
       book.add(record);
       try {
         const link = await dialer.dial(found.address, spec, epoch);
+        this.deps.earlier.found(link);
         starts.linked(record, link);
         const { shape } = await known.learn(spec);
         book.placement.add(instanceId, found.nodeId, placedOf(shape));

@@ -125,7 +125,7 @@ function released(state: SchedulerState, id: number, epoch: number, outcome: Rel
   }
   if (instance.phase === 'ready') instance.version.freeSlots += instance.version.shape.exclusive ? 0 : 1;
   if (outcome === 'broken') return endNow(state, instance, 'killed', now);
-  if (outcome !== 'ok') instance.killReason = outcome === 'timeout' ? 'timeout' : 'killed';
+  if (outcome === 'kill' || outcome === 'timeout') instance.killReason = outcome === 'timeout' ? 'timeout' : 'killed';
   drain(state, instance);
   // Other calls on it finish first; they have their own deadlines.
   if (instance.inFlight === 0) endNow(state, instance, instance.killReason, now);

@@ -20,7 +20,7 @@ export interface VersionShape {
 /** Whose fault a failed start was. `capacity`: the node had no room. */
 export type StartFailureCause = 'function' | 'capacity' | 'platform';
 
-export type ReleaseOutcome = 'ok' | 'broken' | 'kill' | 'timeout';
+export type ReleaseOutcome = 'ok' | 'broken' | 'kill' | 'timeout' | 'stop';
 
 /** What reserved instances of a version are to be. */
 export interface ReservedFloor {

@@ -5,6 +5,7 @@ import type { InstanceExit } from '../../core/domain/instance.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
 import type { CallForecast, InstanceView, Lease, Scheduling } from '../../core/ports/scheduling.ts';
 import { Adoption } from './adoption.ts';
+import { EarlierCalls } from './earlier-calls.ts';
 import { room } from './capacity.ts';
 import { decide } from './core.ts';
 import type { RejectReason, ReleaseOutcome, SchedulerEffect, SchedulerEvent } from './events.ts';
@@ -37,6 +38,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
   private readonly book = new InstanceBook();
   private readonly starts: InstanceStarts;
   private readonly adoption: Adoption;
+  private readonly earlier = new EarlierCalls();
   private readonly waiting = new Map<number, WaitingCall>();
   /** Versions whose first call is finding out about their limits. */
   private readonly learning = new Set<string>();
@@ -82,7 +84,13 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
       reserved,
       orderOf: (key, cause) => this.orderOf(key, cause),
     });
-    this.adoption = new Adoption({ ...loop, known, starts: this.starts, retire: (key) => this.retire(key) });
+    this.adoption = new Adoption({
+      ...loop,
+      known,
+      starts: this.starts,
+      earlier: this.earlier,
+      retire: (key) => this.retire(key),
+    });
   }
 
   /**
@@ -184,6 +192,10 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     const request = this.nextRequest++;
     decide(this.state, { type: 'hold', request, instance: record.number }, this.deps.clock.monotonic());
     return this.takeGrant(request);
+  }
+
+  earlierCall(requestId: string): Promise<void> | undefined {
+    return this.earlier.ended(requestId);
   }
 
   freeSlots(versionKey: string): number {

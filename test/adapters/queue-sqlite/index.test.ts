@@ -9,7 +9,7 @@ import { killAfterLines } from '../killed-child.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { systemClock } from '../../../src/adapters/clock-system/index.ts';
 
-const DONE = { state: 'Succeeded', attempts: 1, message: '', then: [] } as const;
+const DONE = { state: 'Succeeded', attempts: 1, message: '', followers: [] } as const;
 
 eventQueueSuite('queue-sqlite', async (test) => {
   const path = join(await temporaryFolder(test), 'queue.db');

@@ -7,7 +7,7 @@ import type { EventQueue, LeasedEvent } from '../../../src/core/ports/event-queu
 import { temporaryFolder } from '../temporary-folder.ts';
 import { systemClock } from '../../../src/adapters/clock-system/index.ts';
 
-const DONE = { state: 'Succeeded', attempts: 1, message: '', then: [] } as const;
+const DONE = { state: 'Succeeded', attempts: 1, message: '', followers: [] } as const;
 
 interface ModelEvent {
   readonly key: string;

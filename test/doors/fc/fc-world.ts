@@ -1,3 +1,4 @@
+import type { AsyncTasks } from '../../../src/core/ports/async-tasks.ts';
 import FcModule, * as FcModels from '@alicloud/fc20230330';
 import type { FunctionView, LayerView } from '../../../src/core/ports/control.ts';
 import type { Control } from '../../../src/core/ports/control.ts';
@@ -20,6 +21,7 @@ export interface FcWorld {
 export interface Fakes {
   readonly control?: Partial<Control>;
   readonly dispatch?: Partial<Dispatch>;
+  readonly tasks?: Partial<AsyncTasks>;
   readonly scheduling?: Partial<Scheduling>;
   readonly reserved?: Partial<ReservedInstances>;
   readonly sessions?: Partial<Sessions>;
@@ -33,6 +35,7 @@ export async function fcWorld(fakes: Fakes, now?: () => number): Promise<FcWorld
     control: partial<Control>('control', fakes.control ?? {}),
     dispatch: partial<Dispatch>('dispatch', fakes.dispatch ?? {}),
     scheduling: partial<Scheduling>('scheduling', fakes.scheduling ?? {}),
+    tasks: partial<AsyncTasks>('tasks', fakes.tasks ?? {}),
     reserved: partial<ReservedInstances>('reserved', fakes.reserved ?? {}),
     sessions: partial<Sessions>('sessions', fakes.sessions ?? {}),
     facts: partial<FactLog>('facts', fakes.facts ?? {}),

@@ -214,8 +214,6 @@ test('versions and deletion', async () => {
 
 test('operations that are not there yet are refused by their own name', async () => {
   const refused: readonly [string, Promise<unknown>][] = [
-    ['StopAsyncTask', world.client.stopAsyncTask('f', 't', new FcModels.StopAsyncTaskRequest({}))],
-    ['GetAsyncTask', world.client.getAsyncTask('f', 't', new FcModels.GetAsyncTaskRequest({}))],
     [
       'CreateCustomDomain',
       world.client.createCustomDomain(

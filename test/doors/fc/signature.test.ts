@@ -15,6 +15,7 @@ before(async () => {
       deleteFunction: async () => {},
     }),
     dispatch: partial('dispatch', {}),
+    tasks: partial('tasks', {}),
     scheduling: partial('scheduling', {}),
     reserved: partial('reserved', {}),
     sessions: partial('sessions', {}),

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import { Emitter } from '../../../src/core/base/emitter.ts';
 import { TidemillError } from '../../../src/core/domain/errors.ts';
 import type { Fact, InvocationSettled, OutputWritten } from '../../../src/core/domain/fact.ts';
+import type { DeadLetters } from '../../../src/core/ports/dead-letters.ts';
 import type { Dispatch } from '../../../src/core/ports/dispatch.ts';
 import type { FactLog } from '../../../src/core/ports/fact-log.ts';
 import type { EventQueue } from '../../../src/core/ports/event-queue.ts';
@@ -87,6 +88,13 @@ before(async () => {
     }),
     queue: partial<EventQueue>('queue', {
       depth: async () => ({ waiting: 4, leased: 1, oldestAcceptedAt: undefined }),
+      depths: async () => [
+        { key: 'acc/f', waiting: 3, leased: 1, oldestAcceptedAt: 0 },
+        { key: 'acc/f#deliveries', waiting: 1, leased: 0, oldestAcceptedAt: undefined },
+      ],
+    }),
+    letters: partial<DeadLetters>('letters', {
+      counts: async () => [{ account: ACCOUNT, functionName: 'f', count: 2 }],
     }),
     version: '0.1.0',
   });
@@ -120,6 +128,8 @@ test('metrics fold facts', async () => {
   append(settled({ durationMs: 7, timings: { ...settled().timings, cold: true } }));
   append(settled({ durationMs: 700, invocation: 'async', errorType: 'UnhandledInvocationError' }));
   append(settled({ functionName: 'quo"te', status: 429 }));
+  const delivery = { requestId: 'r1', taskId: 'r1', destination: 'https://a.example/', attempts: 1, message: '' };
+  append({ ...BASE, type: 'delivery-ended', state: 'Failed', ...delivery });
   const text = await (await fetch(`${server.url}/tidemill/v1/metrics`)).text();
   const label = `account="${ACCOUNT}",function="f"`;
   for (const line of [
@@ -134,6 +144,11 @@ test('metrics fold facts', async () => {
     'tidemill_instances{node="n1",zone="z"} 3',
     'tidemill_pool_ready{runtime="nodejs24"} 2',
     'tidemill_queue_depth{state="waiting"} 4',
+    'tidemill_function_queue_depth{account="acc",function="f",state="waiting"} 3',
+    'tidemill_function_queue_depth{account="acc",function="f#deliveries",state="waiting"} 1',
+    'tidemill_function_queue_age_seconds{account="acc",function="f#deliveries"} 0',
+    `tidemill_dead_letters{${label}} 2`,
+    'tidemill_deliveries_ended_total{state="Failed"} 1',
   ]) {
     assert.ok(text.split('\n').includes(line), `${line}\nis not in\n${text}`);
   }

@@ -50,6 +50,24 @@ describe('async invoke configs', () => {
     await refused(control.listAsyncConfigs(ACCOUNT, 'g', {}), 'FunctionNotFound', /'g'/);
   });
 
+  it('keep tasks and destinations of every kind', async () => {
+    const { control, catalog } = await start();
+    for (const destination of [
+      'acs:fc:local::functions/g',
+      `acs:fc:local:${ACCOUNT}:functions/g/prod`,
+      `acs:fc:local:${ACCOUNT}/functions/g`,
+      `acs:oss:local:${ACCOUNT}:results/in/`,
+      'acs:oss:local::results',
+      'https://a.example/hook?x=1',
+      'http://10.0.0.1:8080/',
+    ]) {
+      const input = { asyncTask: true, destinationConfig: { onSuccess: { destination }, onFailure: {} } };
+      const { record } = await control.putAsyncConfig(ACCOUNT, 'f', undefined, input);
+      assert.deepEqual([record.asyncTask, record.onSuccess, record.onFailure], [true, destination, undefined]);
+      assert.deepEqual(await catalog.asyncConfig(ACCOUNT, 'f', 'LATEST'), record);
+    }
+  });
+
   for (const [input, code, message] of [
     [{ maxAsyncRetryAttempts: 9 }, 'InvalidArgument', /^maxAsyncRetryAttempts must be an integer from 0 to 8/],
     [
@@ -57,8 +75,31 @@ describe('async invoke configs', () => {
       'InvalidArgument',
       /^maxAsyncEventAgeInSeconds must be an integer from 1 to 604800/,
     ],
-    [{ asyncTask: true }, 'NotSupported', /'asyncTask'/],
-    [{ destinationConfig: { onFailure: { destination: 'acs:mns:x' } } }, 'NotSupported', /'destinationConfig'/],
+    [{ asyncTask: 'yes' }, 'InvalidArgument', /^asyncTask must be true or false/],
+    [
+      { destinationConfig: { onFailure: { destination: 'acs:mns:local:1:/topics/t/messages' } } },
+      'NotSupported',
+      /'acs:mns:local:1:\/topics\/t\/messages' \(destinationConfig.onFailure.destination, service 'mns'\)/,
+    ],
+    [
+      { destinationConfig: { onSuccess: { destination: 'nowhere' } } },
+      'InvalidArgument',
+      /^destinationConfig.onSuccess.destination is no destination: "nowhere"/,
+    ],
+    [{ destinationConfig: { onSuccess: { destination: 'https://u:p@a.example/' } } }, 'InvalidArgument', /is no dest/],
+    [{ destinationConfig: { onSuccess: { destination: 'ftp://a.example/' } } }, 'InvalidArgument', /is no dest/],
+    [
+      { destinationConfig: { onSuccess: { destination: 'acs:fc:local:99:functions/g' } } },
+      'InvalidArgument',
+      /belongs to another account/,
+    ],
+    [
+      { destinationConfig: { onSuccess: { destination: `https://a.example/${'x'.repeat(512)}` } } },
+      'InvalidArgument',
+      /512/,
+    ],
+    [{ destinationConfig: { onSuccess: { topic: 'x' } } }, 'NotSupported', /'destinationConfig.onSuccess.topic'/],
+    [{ destinationConfig: { onBoth: {} } }, 'NotSupported', /'destinationConfig.onBoth'/],
     [{ other: 1 }, 'NotSupported', /'other'/],
   ] as const) {
     it(`${JSON.stringify(input)} is ${code}`, async () => {

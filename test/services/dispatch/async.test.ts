@@ -272,7 +272,7 @@ describe('many events', () => {
     world.catalog.put('f');
     for (const requestId of ['told', 'untold']) await world.dispatch.invokeAsync(eventFor('f', { requestId }));
     for (const dead of await world.queue.lease({ max: 2, leaseMs: 100, now: world.clock.now() })) {
-      assert.ok(await world.queue.settle(dead, { state: 'Succeeded', attempts: 1, message: '', then: [] }));
+      assert.ok(await world.queue.settle(dead, { state: 'Succeeded', attempts: 1, message: '', followers: [] }));
     }
     const ended = { taskId: 'told', state: 'Succeeded', attempts: 1, message: '' } as const;
     const at = world.clock.now();
@@ -300,7 +300,7 @@ describe('many events', () => {
     world.dispatch.start();
     await world.clock.advance(1_000);
     assert.equal(world.facts.of('event-ended')[0]?.state, 'Succeeded');
-    assert.equal(await world.queue.settle(dead, { state: 'Failed', attempts: 1, message: '', then: [] }), false);
+    assert.equal(await world.queue.settle(dead, { state: 'Failed', attempts: 1, message: '', followers: [] }), false);
     await world.close();
   });
 

@@ -5,6 +5,7 @@ import { createScheduling } from '../../../src/services/scheduler/index.ts';
 import { createSessions } from '../../../src/services/scheduler/sessions.ts';
 import { MemoryStore } from '../control/memory-world.ts';
 import { World } from '../scheduler/world.ts';
+import { FakeDestinations } from './fake-destinations.ts';
 import { MemoryQueue } from './memory-queue.ts';
 
 /** Dispatch over the real scheduler, with fake instances and a queue in memory. */
@@ -12,11 +13,14 @@ export class DispatchWorld extends World {
   readonly queue = new MemoryQueue(this.clock);
   readonly scheduling = createScheduling({ ...this.parts(), epoch: 3, limits: {} });
   readonly sessions = createSessions({ ...this.parts(), scheduling: this.scheduling, store: new MemoryStore() });
+  readonly destinations = new FakeDestinations();
   readonly dispatch = createDispatch({
     ...this.parts(),
     scheduling: this.scheduling,
     sessions: this.sessions,
     queue: this.queue,
+    objects: this.destinations,
+    webhooks: this.destinations,
     region: 'local',
     loopLimits: LOOP_DEFAULTS,
   });

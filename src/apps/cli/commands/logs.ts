@@ -3,8 +3,9 @@ import type { InvocationTimings } from '../../../core/domain/invocation.ts';
 import { chainText } from '../../../core/domain/lineage.ts';
 import { fcPath, opsPath } from '../api/fc-client.ts';
 import type { Context } from '../context.ts';
-import { EXIT, usage } from '../failure.ts';
-import { durationText, parseDuration } from '../terminal/text.ts';
+import { EXIT } from '../failure.ts';
+import { durationText } from '../terminal/text.ts';
+import { timeOf } from '../terminal/time.ts';
 
 export interface LogsOptions {
   readonly follow?: boolean;
@@ -24,7 +25,7 @@ export async function logs(context: Context, name: string, options: LogsOptions)
     query: {
       follow: follow ? 'true' : undefined,
       requestId,
-      since: sinceOf(options.since),
+      since: timeOf('--since', options.since),
       limit: limit === undefined ? undefined : String(limit),
     },
     signal: end.signal,
@@ -36,15 +37,6 @@ export async function logs(context: Context, name: string, options: LogsOptions)
   }
   if (count === 0 && !follow) context.output.note(`there are no log lines of ${name} for this`);
   return EXIT.ok;
-}
-
-function sinceOf(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
-  const ago = parseDuration(text);
-  if (ago !== undefined) return String(Math.round(Date.now() - ago));
-  const time = Date.parse(text);
-  if (!Number.isNaN(time)) return String(time);
-  throw usage(`--since ${text} is no time`, 'Write how long ago (30s, 10m, 2h, 1d) or an ISO 8601 time.');
 }
 
 /** One fact for people; output lines carry the last part of their request id so that calls can be told apart. */
@@ -74,6 +66,11 @@ export function factLine(fact: Fact): string {
       );
     case 'loop-stopped':
       return line(fact.requestId, `-- ${stoppedText(fact)}`);
+    case 'delivery-ended':
+      return line(
+        fact.requestId,
+        `-- delivery ${fact.state} to ${fact.destination}${fact.message === '' ? '' : `: ${fact.message}`}`,
+      );
     case 'instance-started':
       return line(fact.instanceId, `-- instance started from ${fact.from} in ${durationText(fact.startMs)}`);
     case 'instance-gone':
