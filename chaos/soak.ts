@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { alive, Installation, until } from '../conformance/restart/installation.ts';
 import { obedient, User } from '../conformance/restart/user.ts';
-import { seededRandom } from './seeded-random.ts';
+import { seededRandom } from '../src/core/base/seeded-random.ts';
 
 /**
  * Calls functions without a pause while instances and the agent are killed at random, and looks whether anything grows:

@@ -52,7 +52,7 @@ function ruleFor(path: string): Rule | undefined {
   if (parts[0] === 'runtimes') return { ours: [`${parts.slice(0, 2).join('/')}/`], builtins: 'all', packages: false };
   if (parts[0] === 'conformance')
     return { ours: ['conformance/', 'tools/leakcheck.ts'], builtins: 'all', packages: true };
-  if (parts[0] === 'chaos') return { ours: ['chaos/', 'conformance/'], builtins: 'all', packages: true };
+  if (parts[0] === 'chaos') return { ours: ['chaos/', 'conformance/', ...CORE], builtins: 'all', packages: true };
   if (parts[0] === 'bench')
     return { ours: ['bench/', 'conformance/', 'src/services/', ...CORE], builtins: 'all', packages: true };
   if (parts[0] === 'test')

@@ -125,6 +125,26 @@ function addPlatformCommands(program: Command, perform: Perform): void {
     .description('say which isolation tiers, runtimes and tools this host has, and why not')
     .action(() => perform(async (context) => (await import('./commands/doctor.ts')).doctor(context)));
   examples(doctor, 'tidemill doctor', 'tidemill doctor --json');
+  const chaos = program
+    .command('chaos')
+    .description(
+      'try a platform of its own on this host with faults while it is used, and check every promise afterwards',
+    )
+    .option('--seconds <n>', 'how long the faults last (default: 60)', numberOf)
+    .option('--seed <n>', 'the same seed draws the same faults', numberOf)
+    .option('--faults <names>', "comma-separated: only these, or 'none' (default: all that this host allows)")
+    .option('--isolation <tier>', 'how functions are confined: container (default), gvisor or process')
+    .option('--program <command>', 'try another build: its command line without `up`')
+    .option('--evidence <file>', 'write everything that was seen there, as JSON')
+    .action((options: object) =>
+      perform(async (context) => (await import('./commands/chaos.ts')).chaos(context, options)),
+    );
+  examples(
+    chaos,
+    'tidemill chaos',
+    'tidemill chaos --seconds 600 --seed 7',
+    'tidemill chaos --faults kill-server,fsync-fails',
+  );
   examples(program.command('version').description('print the version'), 'tidemill version', 'tidemill version --json');
 }
 

@@ -160,10 +160,16 @@ function entryOf(app: 'server' | 'agent'): string {
   return join(import.meta.dirname, '..', app, `main${extname(import.meta.filename)}`);
 }
 
-/** Nothing of the caller's environment but what a process needs to run: functions never see any of it. */
+const PASSED_ON = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'TIDEMILL_LOG', 'TIDEMILL_TUNING'];
+
+/**
+ * Nothing of the caller's environment but what a process needs to run, and what TIDEMILL_PASS_ENV names (comma-separated; for
+ * allocators, profilers and the like): functions never see any of it.
+ */
 function childEnvironment(): Record<string, string> {
   const env: Record<string, string> = { NODE_ENV: 'production', TIDEMILL_LOG: 'warn' };
-  for (const name of ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'TIDEMILL_LOG', 'TIDEMILL_TUNING']) {
+  const further = (process.env.TIDEMILL_PASS_ENV ?? '').split(',').filter((name) => name !== '');
+  for (const name of [...PASSED_ON, ...further]) {
     const value = process.env[name];
     if (value !== undefined) env[name] = value;
   }
