@@ -131,6 +131,7 @@ function addPlatformCommands(program: Command, perform: Perform): void {
       'try a platform of its own on this host with faults while it is used, and check every promise afterwards',
     )
     .option('--seconds <n>', 'how long the faults last (default: 60)', numberOf)
+    .option('--settle <n>', 'seconds that accepted events may take to their end afterwards (default: 120)', numberOf)
     .option('--seed <n>', 'the same seed draws the same faults', numberOf)
     .option('--faults <names>', "comma-separated: only these, or 'none' (default: all that this host allows)")
     .option('--isolation <tier>', 'how functions are confined: container (default), gvisor or process')

@@ -7,8 +7,6 @@ import type { Evidence, HistoryEntry, RecordedEnd, Testimony } from './history.t
 import type { Subject } from './subject.ts';
 import { Workload } from './workload.ts';
 
-/** How long accepted events may take to their end once the faults are over: retries back off. */
-const SETTLE_MS = 120_000;
 const LOOK_MS = 500;
 
 /** Waits until every accepted event has its end (or the time for it is over), then collects what there is to judge by. */
@@ -16,11 +14,11 @@ export async function collectEvidence(
   subject: Subject,
   history: readonly HistoryEntry[],
   testimony: readonly Testimony[],
-  signal: AbortSignal,
+  { settleMs, signal }: { readonly settleMs: number; readonly signal: AbortSignal },
 ): Promise<Evidence> {
   const client = new FcClient(subject.connection);
   const ends: RecordedEnd[] = [];
-  const deadline = performance.now() + SETTLE_MS;
+  const deadline = performance.now() + settleMs;
   for (const entry of history) {
     if (entry.kind !== 'event' || entry.requestId === undefined) continue;
     let found: RecordedEnd[];
@@ -42,9 +40,15 @@ export async function collectEvidence(
 /** Uncertain events have no request id that we know: whether they ended is asked by what the witness heard of them only. */
 async function endsOf(client: FcClient, requestId: string): Promise<RecordedEnd[]> {
   const ends: RecordedEnd[] = [];
+  const runs: string[] = [];
   const query = { requestId, limit: '1000' };
   for await (const fact of client.lines<Fact>('ReadLogs', opsPath`/functions/${WORKER}/logs`, { query })) {
-    if (fact.type === 'event-ended') ends.push({ taskId: fact.taskId, state: fact.state, attempts: fact.attempts });
+    if (fact.type === 'event-ended')
+      ends.push({ taskId: fact.taskId, state: fact.state, attempts: fact.attempts, runs });
+    if (fact.type === 'invocation-settled') {
+      const { instanceId, status, errorMessage = '', durationMs, timings } = fact;
+      runs.push(`${instanceId} ${status} ${errorMessage} ${durationMs} ms ${JSON.stringify(timings)}`);
+    }
   }
   return ends;
 }

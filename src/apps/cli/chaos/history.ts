@@ -41,6 +41,8 @@ export interface RecordedEnd {
   readonly taskId: string;
   readonly state: string;
   readonly attempts: number;
+  /** How each run of it was recorded, for people: nothing is judged by it. */
+  readonly runs: readonly string[];
 }
 
 /** Everything that a round has left to judge by. */

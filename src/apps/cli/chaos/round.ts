@@ -19,6 +19,8 @@ import { Workload } from './workload.ts';
 export interface RoundOptions {
   readonly seed: number;
   readonly seconds: number;
+  /** How long accepted events may take to their end once the faults are over: retries back off. */
+  readonly settleSeconds: number;
   /** Command that starts the platform. */
   readonly program: readonly string[];
   readonly isolation: string;
@@ -65,7 +67,10 @@ export async function playRound(options: RoundOptions): Promise<RoundResult> {
     const target = { subject, data, disk, random };
     await play(options, target, { history, witness: witness.url });
     options.say('the faults are over: waiting for every event to reach its end');
-    const evidence = await collectEvidence(subject, history, witness.testimony, options.signal);
+    const evidence = await collectEvidence(subject, history, witness.testimony, {
+      settleMs: options.settleSeconds * 1_000,
+      signal: options.signal,
+    });
     return resultOf(options, evidence, subject.log.join(''));
   } finally {
     for (const step of undo.reverse()) await step();

@@ -36,8 +36,8 @@ export class Workload {
   /** Several users at once, until the round is over. */
   async run(): Promise<void> {
     const users = [
-      ...Array.from({ length: 4 }, () => this.again(() => this.sendEvent(), 25)),
-      ...Array.from({ length: 3 }, () => this.again(() => this.call(), 10)),
+      ...Array.from({ length: 4 }, () => this.again(() => this.sendEvent(), 250)),
+      ...Array.from({ length: 3 }, () => this.again(() => this.call(), 100)),
       this.again(() => this.writeObject(), 60),
       this.again(() => this.writeObject(), 60),
       this.again(() => this.deploy(), 4_000),

@@ -9,6 +9,7 @@ import { interrupted } from '../quickstart/platform.ts';
 export interface ChaosOptions {
   readonly seed?: number;
   readonly seconds?: number;
+  readonly settle?: number;
   readonly faults?: string;
   readonly isolation?: string;
   /** Another build to try: a command line without `up`, split at spaces. */
@@ -18,6 +19,7 @@ export interface ChaosOptions {
 }
 
 const DEFAULT_SECONDS = 60;
+const DEFAULT_SETTLE_SECONDS = 120;
 
 /** `tidemill chaos`: exit code 1 when a promise was broken. */
 export async function chaos(context: Context, options: ChaosOptions): Promise<number> {
@@ -34,6 +36,7 @@ export async function chaos(context: Context, options: ChaosOptions): Promise<nu
     signal: end.signal,
     seed: options.seed ?? Math.floor(Math.random() * 1e9),
     seconds: options.seconds ?? DEFAULT_SECONDS,
+    settleSeconds: options.settle ?? DEFAULT_SETTLE_SECONDS,
     program: programOf(options.program),
     isolation: options.isolation ?? 'container',
     faults,
