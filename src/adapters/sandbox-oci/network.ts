@@ -75,7 +75,7 @@ export class Network {
     await mustRun(
       'ip',
       ['-batch', '-'],
-      `link add ${bridge} type bridge\naddr add ${subnet.gateway}/${prefix} dev ${bridge}\n`,
+      `link add ${bridge} address ${bridgeAddress(this.options.tag)} type bridge\naddr add ${subnet.gateway}/${prefix} dev ${bridge}\n`,
     );
     writeSetting(`net/ipv6/conf/${bridge}/disable_ipv6`, '1');
     // Calls redirected to the host's loopback address (platformHost) are refused by the kernel otherwise.
@@ -122,6 +122,14 @@ export class Network {
     await runCommand('ip', ['link', 'del', this.bridge], { timeoutMs: 10_000 });
     await mustRun('nft', ['-f', '-'], firewallRemoval(this.table));
   }
+}
+
+/**
+ * A hardware address of the bridge's own. Without one it takes the lowest of its ports' and changes as sandboxes come and go:
+ * those that remember the old one cannot reach the gateway until they ask again, up to a minute later.
+ */
+function bridgeAddress(tag: string): string {
+  return ['02', '54', '4d', ...(tag.match(/../g) ?? [])].join(':');
 }
 
 function writeSetting(name: string, value: string): void {

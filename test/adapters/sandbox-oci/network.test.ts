@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { after, before, describe, it } from 'node:test';
@@ -78,6 +79,19 @@ describe('network of OCI containers', { timeout: 120_000, skip: (await whyNoCont
       assert.ok(handle.host !== undefined && handle.socketPath === undefined);
       assert.equal(await dial(handle.host, 80), `inside ${world.runtime().gateway}`);
     });
+  });
+
+  it('keeps the hardware address of the gateway while sandboxes come and go: they remember it', async () => {
+    const address = (): string => readFileSync(`/sys/class/net/tm${world.tag}/address`, 'utf8').trim();
+    const first = address();
+    // Devices draw their addresses: among a few there is a lower one than that of a bridge without its own.
+    for (let round = 0; round < 6; round++) {
+      await withSandbox(world.runtime(), server, async (_, heard) => {
+        await heard.until('up');
+        assert.equal(address(), first);
+      });
+    }
+    assert.equal(address(), first);
   });
 
   it('keeps sandboxes apart', async () => {
