@@ -4,7 +4,6 @@ import { type FcClient, fcPath } from '../api/fc-client.ts';
 
 export const WORKER = 'chaos-worker';
 export const SINK = 'chaos-sink';
-export const UPLOADS = 'chaos-uploads';
 export const BUCKET = 'chaos';
 export const MAX_RETRIES = 2;
 
