@@ -34,7 +34,7 @@ export async function collectEvidence(
   });
   const { generation } = JSON.parse((await readAll(answer)).toString()) as { generation: number };
   const objects = await Workload.objects(subject);
-  return { history, testimony, ends, objects, generation, maxRetries: MAX_RETRIES, destination: false };
+  return { history, testimony, ends, objects, generation, maxRetries: MAX_RETRIES, destination: true };
 }
 
 /** Uncertain events have no request id that we know: whether they ended is asked by what the witness heard of them only. */

@@ -70,7 +70,7 @@ export async function configureAsync(client: FcClient, accountId: string, region
   const body = {
     maxAsyncRetryAttempts: MAX_RETRIES,
     maxAsyncEventAgeInSeconds: 3_600,
-    ...(process.env.CHAOS_DEST ? { destinationConfig: { onSuccess: { destination } } } : {}),
+    destinationConfig: { onSuccess: { destination } },
   };
   await client.call('PutAsyncInvokeConfig', 'PUT', fcPath`/functions/${WORKER}/async-invoke-config`, { body });
 }
