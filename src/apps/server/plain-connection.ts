@@ -6,6 +6,7 @@ import { errorBody } from '../../doors/wire/answer.ts';
 import { checkedBody } from '../../doors/wire/body.ts';
 import { CallerLeft, type Exchange, type RequestHead } from '../../doors/wire/exchange.ts';
 import { answerHead } from './plain-answer.ts';
+import { plainBody } from './plain-body.ts';
 import { type KnownLines, knownLines, type PlainRequest, plainRequest, type Taken } from './plain-request.ts';
 
 /** What the connections of one listener share. */
@@ -25,6 +26,8 @@ export interface PlainOptions {
 const ONE_PIECE = 16 * 1024;
 /** So many bytes may come while a call runs before reading stops: who sends ahead waits for the answer. */
 const MAX_AHEAD = 64 * 1024;
+/** So many pieces may a chunked body come in. */
+const MAX_PIECES = 4;
 
 /**
  * One connection that is answered without `node:http`, as long as what comes are plain requests, one after the other. At the
@@ -38,6 +41,8 @@ export class PlainConnection {
   private kept: Buffer | undefined = undefined;
   /** The request whose body is not complete. */
   private begun: PlainRequest | undefined = undefined;
+  /** How often the chunks of that body came up short. */
+  private pieces = 0;
   private call: PlainExchange | undefined = undefined;
   /** False until the first call: who says nothing at all is given less time. */
   served = false;
@@ -75,25 +80,25 @@ export class PlainConnection {
 
   private read(bytes: Buffer): void {
     const request = this.begun ?? plainRequest(bytes, this.options.taken, this.socket, this.known);
-    const missing = request === undefined ? -1 : request.bodyAt + request.bodyLength - bytes.length;
-    if (request === undefined || missing < 0) {
+    const body = request === undefined ? undefined : plainBody(bytes, request.bodyAt, request.bodyLength);
+    if (request === undefined || body === undefined || (body !== 'incomplete' && body.end < bytes.length)) {
       this.handOver(bytes);
       return;
     }
-    if (missing > 0) {
+    if (body === 'incomplete') {
+      // chunks are counted from the first one each time: who sends many small pieces is better streamed
+      if (request.bodyLength === 'chunked' && ++this.pieces > MAX_PIECES) {
+        this.handOver(bytes);
+        return;
+      }
       this.begun = request;
       this.kept = bytes;
       return;
     }
     this.begun = undefined;
     this.kept = undefined;
-    this.call = new PlainExchange(
-      this.socket,
-      this.options,
-      request.head,
-      bytes.subarray(request.bodyAt),
-      this.answered,
-    );
+    this.pieces = 0;
+    this.call = new PlainExchange(this.socket, this.options, request.head, body.bytes, this.answered);
     this.options.handle(this.call);
   }
 

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { asKey } from '../../doors/wire/header-key.ts';
 import type { Peer, RequestHead } from '../../doors/wire/exchange.ts';
+import { type BodyLength, MAX_BODY } from './plain-body.ts';
 
 /** A request of the plain subset: its head, and where its body is. */
 export interface PlainRequest {
@@ -8,7 +9,7 @@ export interface PlainRequest {
   /** Where in the bytes the body begins. */
   readonly bodyAt: number;
   /** Its length; 0 when the request announces none. */
-  readonly bodyLength: number;
+  readonly bodyLength: BodyLength;
 }
 
 /** Which requests are worth being read here. */
@@ -17,7 +18,6 @@ export type Taken = (method: string, target: string) => boolean;
 /** Longer heads, more headers and longer bodies are `node:http`'s, whose limits are the ones that count. */
 const MAX_HEAD = 8 * 1024;
 const MAX_HEADERS = 64;
-const MAX_BODY = 64 * 1024;
 
 const VERSION = ' HTTP/1.1\r\n';
 /** A header name (RFC 9110 5.6.2), and a plain value: visible ASCII and spaces. */
@@ -32,7 +32,6 @@ const LENGTH = /^(?:0|[1-9]\d{0,5})$/;
 
 /** Headers that change how a message or a connection is read, or that Node treats in a way of its own. */
 const NOT_PLAIN = new Set([
-  'transfer-encoding',
   'te',
   'trailer',
   'expect',
@@ -80,9 +79,10 @@ export function knownLines(): KnownLines {
 /**
  * Reads one HTTP/1.1 request of the plain subset from the beginning of `bytes`, or answers undefined: then the bytes are for
  * `node:http`, whatever they are. The subset is strict so that nothing in it can be read in two ways: the whole head is
- * there, an absolute path, visible ASCII only, no folded lines, no name twice, at most one Content-Length in decimal digits,
- * no Transfer-Encoding, no Expect, no Upgrade, a Host, and no Connection but keep-alive. For such a request the answer is
- * what Node's parser gives. The body may still be incomplete, or be followed by other bytes: that is the caller's to see.
+ * there, an absolute path, visible ASCII only, no folded lines, no name twice, a Content-Length in decimal digits or a
+ * Transfer-Encoding of `chunked` (the vendor's SDK for Node sends that) or neither, never both, no Expect, no Upgrade, a
+ * Host, and no Connection but keep-alive. For such a request the answer is what Node's parser gives. The body is read by
+ * `plainBody`; it may still be incomplete, or be followed by other bytes: that is the caller's to see.
  * `taken` must answer the same for the same request each time; `known` belongs to one connection.
  */
 export function plainRequest(bytes: Buffer, taken: Taken, peer: Peer, known: KnownLines): PlainRequest | undefined {
@@ -99,11 +99,18 @@ export function plainRequest(bytes: Buffer, taken: Taken, peer: Peer, known: Kno
   if (connection !== undefined && connection !== 'keep-alive' && connection.toLowerCase() !== 'keep-alive') {
     return undefined;
   }
-  const length = headers['content-length'] ?? '0';
-  if (!LENGTH.test(length)) return undefined;
-  const bodyLength = Number(length);
-  if (bodyLength > MAX_BODY) return undefined;
+  const bodyLength = lengthOf(headers);
+  if (bodyLength === undefined || (bodyLength !== 'chunked' && bodyLength > MAX_BODY)) return undefined;
   return { head: new PlainHead(first, headers, rawHeaders, peer), bodyAt: end + 4, bodyLength };
+}
+
+/** Undefined when the headers could be understood in more than one way, or say more than a plain length. */
+function lengthOf(headers: IncomingHttpHeaders): BodyLength | undefined {
+  const length = headers['content-length'];
+  const coding = headers['transfer-encoding'];
+  if (coding !== undefined) return coding === 'chunked' && length === undefined ? 'chunked' : undefined;
+  if (length === undefined) return 0;
+  return LENGTH.test(length) ? Number(length) : undefined;
 }
 
 function firstLine(text: string, taken: Taken, known: KnownLines): FirstLine | undefined {

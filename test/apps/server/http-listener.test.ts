@@ -119,6 +119,24 @@ test('a body may come later than its head, in pieces', async () => {
   assert.deepEqual(native, []);
 });
 
+test('a chunked body may come in a few pieces, and goes to node:http when there are many', async () => {
+  const head = 'POST /plain HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const send = (socket: Socket, text: string): Promise<void> =>
+    new Promise((resolve) => socket.write(text, () => setImmediate(resolve)));
+  const few = dial();
+  await once(few, 'connect');
+  for (const text of [head, '3\r\none\r\n', '0\r\n\r\n']) await send(few, text);
+  assert.match(await until(few, 'one'), /x-a: b\r\ncontent-length: 3\r\n/);
+  const many = dial();
+  await once(many, 'connect');
+  await send(many, `${head}1`);
+  const turned = once(many, 'readable');
+  for (let i = 0; i < 200; i++) await send(many, i === 0 ? '\r\nx\r\n' : '1\r\nx\r\n');
+  await send(many, '0\r\n\r\n');
+  await turned;
+  await until(many, `native ${'x'.repeat(200)}`);
+});
+
 test('anything else is node:http’s from its first byte, and the connection stays there', async () => {
   const socket = dial();
   socket.write(plain('one'));

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { Duplex } from 'node:stream';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { plainBody } from '../../../src/apps/server/plain-body.ts';
 import { type KnownLines, knownLines, plainRequest } from '../../../src/apps/server/plain-request.ts';
 
 const TARGET = '/2023-03-30/functions/f/invocations';
@@ -58,9 +59,11 @@ async function read(req: IncomingMessage): Promise<Read> {
 /** The whole request that the plain parser sees in the bytes; undefined when they are for `node:http`. */
 function plainRead(bytes: Buffer, known: KnownLines): Read | undefined {
   const found = plainRequest(bytes, ALL, {}, known);
-  if (found === undefined || found.bodyAt + found.bodyLength !== bytes.length) return undefined;
+  if (found === undefined) return undefined;
+  const whole = plainBody(bytes, found.bodyAt, found.bodyLength);
+  if (whole === undefined || whole === 'incomplete' || whole.end !== bytes.length) return undefined;
   const { method = '', url = '', rawHeaders, headers, headersDistinct } = found.head;
-  const body = bytes.toString('latin1', found.bodyAt);
+  const body = whole.bytes.toString('latin1');
   return { method, target: url, rawHeaders, headers: { ...headers }, distinct: { ...headersDistinct }, body };
 }
 
@@ -188,7 +191,12 @@ function withHeaders(lines: string, body = 'hello'): Buffer {
 
 const SMUGGLING: Readonly<Record<string, Buffer>> = {
   'Content-Length and Transfer-Encoding': withHeaders('Content-Length: 5\r\nTransfer-Encoding: chunked\r\n'),
-  'Transfer-Encoding alone': withHeaders('Transfer-Encoding: chunked\r\n', '0\r\n\r\n'),
+  'Transfer-Encoding and Content-Length': withHeaders('Transfer-Encoding: chunked\r\nContent-Length: 5\r\n'),
+  'two codings': withHeaders('Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n', '0\r\n\r\n'),
+  'a list of codings': withHeaders('Transfer-Encoding: gzip, chunked\r\n', '0\r\n\r\n'),
+  'another coding': withHeaders('Transfer-Encoding: identity\r\n', ''),
+  'a coding in capitals': withHeaders('Transfer-Encoding: Chunked\r\n', '0\r\n\r\n'),
+  'an empty coding': withHeaders('Transfer-Encoding: \r\nContent-Length: 5\r\n'),
   'Transfer-Encoding in disguise': withHeaders('Transfer-Encoding : chunked\r\nContent-Length: 5\r\n'),
   'two lengths': withHeaders('Content-Length: 5\r\nContent-Length: 5\r\n'),
   'two different lengths': withHeaders('Content-Length: 5\r\ncontent-length: 0\r\n'),
@@ -247,10 +255,76 @@ test('requests that share lines with the ones before them: read as node:http rea
   );
 });
 
+const CHUNKED = Buffer.from(
+  `POST ${TARGET} HTTP/1.1\r\nHost: h\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1A\r\n${'z'.repeat(26)}\r\n0\r\n\r\n`,
+);
+
+test('a chunked call with mutations: handed over, or read as node:http reads it', async () => {
+  assert.ok(await agrees(CHUNKED, knownLines()));
+  const from = CHUNKED.indexOf('\r\n\r\n');
+  const pieces = fc.constantFrom('', ...PIECES, '0', 'a', ';x=y', '0\r\n\r\n', '5\r\n', 'X-T: v\r\n');
+  const change = fc.record({
+    at: fc.oneof(fc.integer({ min: from, max: CHUNKED.length }), fc.nat({ max: from })),
+    remove: fc.nat({ max: 3 }),
+    insert: pieces,
+  });
+  let taken = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(change, { maxLength: 2 }), async (edits) => {
+      let text = CHUNKED.toString('latin1');
+      for (const { at, remove, insert } of edits) text = text.slice(0, at) + insert + text.slice(at + remove);
+      if (await agrees(Buffer.from(text, 'latin1'), knownLines())) taken++;
+    }),
+    { numRuns: 2_500 },
+  );
+  assert.ok(taken > 100, `only ${taken} were read`);
+});
+
+test('chunks in any sizes are the body that node:http makes of them', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 })), async (chunks) => {
+      const coded = chunks.flatMap((chunk) => [
+        Buffer.from(`${chunk.length.toString(16)}\r\n`),
+        chunk,
+        Buffer.from('\r\n'),
+      ]);
+      const head = CHUNKED.subarray(0, CHUNKED.indexOf('\r\n\r\n') + 4);
+      assert.ok(await agrees(Buffer.concat([head, ...coded, Buffer.from('0\r\n\r\n')]), knownLines()));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+for (const [name, body] of Object.entries({
+  'an extension': '5;a=b\r\nhello\r\n0\r\n\r\n',
+  'a leading zero': '05\r\nhello\r\n0\r\n\r\n',
+  'a size with a sign': '+5\r\nhello\r\n0\r\n\r\n',
+  'a size with 0x': '0x5\r\nhello\r\n0\r\n\r\n',
+  'a size with a space': '5 \r\nhello\r\n0\r\n\r\n',
+  'no size': '\r\nhello\r\n0\r\n\r\n',
+  'a huge size': 'fffffffff\r\nhello\r\n0\r\n\r\n',
+  'bare line feeds': '5\nhello\n0\n\n',
+  'data longer than its size': '5\r\nhello!\r\n0\r\n\r\n',
+  'a trailer': '5\r\nhello\r\n0\r\nX-T: v\r\n\r\n',
+  'more than 64 KB': `ffff\r\n${'x'.repeat(0xffff)}\r\n5\r\nhello\r\n0\r\n\r\n`,
+})) {
+  test(`for node:http: chunks with ${name}`, () => assert.equal(plainBody(Buffer.from(body), 0, 'chunked'), undefined));
+}
+
+test('a chunked body that was cut anywhere is incomplete', () => {
+  const whole = Buffer.from('5\r\nhello\r\n1a\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\n\r\n');
+  for (let end = 0; end < whole.length; end++) {
+    assert.equal(plainBody(whole.subarray(0, end), 0, 'chunked'), 'incomplete', `cut after ${end}`);
+  }
+  assert.equal(String((plainBody(whole, 0, 'chunked') as { bytes: Buffer }).bytes), 'helloabcdefghijklmnopqrstuvwxyz');
+});
+
 test('of two requests in one piece the first is not taken alone', () => {
   const two = Buffer.concat([SIGNED, SIGNED]);
   const found = plainRequest(two, ALL, {}, knownLines());
-  assert.ok(found !== undefined && found.bodyAt + found.bodyLength < two.length, 'the caller sees that more follows');
+  assert.equal(found?.bodyAt, SIGNED.length - 5);
+  const body = plainBody(two, found?.bodyAt ?? 0, found?.bodyLength ?? 0);
+  assert.ok(typeof body === 'object' && body.end === SIGNED.length, 'the caller sees that more follows');
 });
 
 test('only what is asked for is taken', () => {
