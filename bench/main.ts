@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { connect, type Platform } from '../conformance/start.ts';
 import { type Measurement, median, type Row } from './row.ts';
 import { burstFromPool, burstFromScratch } from './rows/burst.ts';
+import { coldByHand } from './rows/cold-by-hand.ts';
 import { coldFromPool, coldFromScratch } from './rows/cold.ts';
 import { frozenCall } from './rows/frozen.ts';
 import { idleMemory } from './rows/idle-memory.ts';
@@ -17,6 +18,7 @@ const ROWS: readonly Row[] = [
   warmLatency,
   coldFromPool,
   coldFromScratch,
+  coldByHand,
   idleMemory,
   frozenCall,
   burstFromPool,

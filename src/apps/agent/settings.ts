@@ -12,7 +12,7 @@ export interface AgentTuning {
   readonly poolAlways: readonly string[];
   /** Memory promised to instances, as a multiple of the machine's own: most instances use less than they may. */
   readonly memoryOvercommit: number;
-  /** Sandboxes made at the same time. */
+  /** Sandboxes made at the same time: more than CPUs, since each waits for the kernel (groups, networks) most of its time. */
   readonly startsAtOnce: number;
   /** Bytes of disk for unpacked code. */
   readonly codeBytes: number;
@@ -89,7 +89,7 @@ export function readTuning(text: string | undefined, cpus: number): AgentTuning 
     poolMemoryPercent: 5,
     poolAlways: ['nodejs20'],
     memoryOvercommit: 2,
-    startsAtOnce: Math.max(2, cpus * 2),
+    startsAtOnce: Math.max(4, cpus * 8),
     codeBytes: 20 * GIB,
   };
   if (text === undefined || text === '') return defaults;

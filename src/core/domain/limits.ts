@@ -40,6 +40,7 @@ export const LIMITS = {
   preStopTimeoutMaxSeconds: 90,
   instanceConcurrencyMax: 200,
   customStartSeconds: 120,
+  loadLeastSeconds: 10,
   sessionIdLength: 64,
   sessionTtlDefaultSeconds: 21_600,
   sessionIdleDefaultSeconds: 1_800,

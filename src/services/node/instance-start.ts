@@ -26,7 +26,7 @@ import { firstHealth } from './health-check.ts';
 import { hookMarks } from './hook-marks.ts';
 import { InstanceOutputBuffer } from './instance-output.ts';
 import type { LaunchTable, RuntimeLaunch } from './launch.ts';
-import { hasInitializer, loadFrame, requestCredentials } from './load-frame.ts';
+import { hasInitializer, loadFrame, loadSeconds, requestCredentials } from './load-frame.ts';
 import { BootFailedError, type BootedRuntime, bootRuntime, CONTROL_EPOCH, exitSoon, text } from './runtime-boot.ts';
 import type { RuntimePool } from './runtime-pool.ts';
 import type { StartGate } from './start-gate.ts';
@@ -215,7 +215,7 @@ export class InstanceStart {
 
   private async load(control: RuntimeControl, launch: RuntimeLaunch): Promise<void> {
     const frame = loadFrame(this.order, this.parts.region, this.places().code, this.environment(launch));
-    const seconds = LIMITS.customStartSeconds;
+    const seconds = loadSeconds(this.order.spec.config);
     const loaded = await this.step('load', seconds, () => control.load(frame, seconds * 1000));
     if (!loaded.ok) {
       throw failure.loadFailed(

@@ -1,3 +1,5 @@
+import type { FunctionConfig } from '../../core/domain/function.ts';
+import { LIMITS } from '../../core/domain/limits.ts';
 import type { StartOrder } from '../../core/ports/node-pool.ts';
 import type { CredentialsFrame, Load } from '../../core/protocol/runtime-frames.ts';
 import type { Environment } from './environment.ts';
@@ -42,4 +44,13 @@ export function requestCredentials(order: StartOrder): CredentialsFrame | undefi
 /** True when the function has an initializer. */
 export function hasInitializer(order: StartOrder): boolean {
   return (order.spec.config.initializer?.handler ?? '') !== '';
+}
+
+/**
+ * Seconds that loading the code may take: whoever gives calls or the initializer more time has a function that needs it; a
+ * module that never ends must not keep its callers for longer than a port that is never opened.
+ */
+export function loadSeconds(config: Pick<FunctionConfig, 'timeout' | 'initializer'>): number {
+  const wanted = Math.max(LIMITS.loadLeastSeconds, config.timeout, config.initializer?.timeout ?? 0);
+  return Math.min(LIMITS.customStartSeconds, wanted);
 }

@@ -103,7 +103,7 @@ export function exitedDuring(
 
 /** The step did not end in its time. */
 export function timedOut(step: 'load' | 'initialization', seconds: number, peakBytes: number): StartFailedError {
-  const what = step === 'load' ? 'Loading the code' : 'Function initialization';
+  const what = step === 'load' ? 'Loading the code of the function' : 'Function initialization';
   const peak = (peakBytes / (1024 * 1024)).toFixed(2);
   const errorMessage = `${what} timed out after ${seconds} seconds (maxMemoryUsage: ${peak} MB)`;
   return failed(step, errorMessage, { errorMessage, errorType: 'FunctionTimeoutError', stackTrace: [] });

@@ -11,7 +11,7 @@ test('the command line is read whole; what is missing, unknown or wrong is refus
   const settings = readAgentSettings(ARGS, undefined, 4);
   assert.equal(settings.apiPort, 9527);
   assert.equal(settings.isolation, 'container');
-  assert.equal(settings.tuning.startsAtOnce, 8);
+  assert.equal(settings.tuning.startsAtOnce, 32);
   assert.throws(() => readAgentSettings(ARGS.slice(2), undefined, 1), /needs --data/);
   assert.throws(() => readAgentSettings([...ARGS, '--colour', 'red'], undefined, 1), /colour/);
   assert.throws(() => readAgentSettings([...ARGS, '--isolation', 'hope'], undefined, 1), /hope/);

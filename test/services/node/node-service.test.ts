@@ -69,6 +69,26 @@ test('an initializer that takes too long is an initialization error', async () =
   assert.equal(failure.message, 'Function initialization timed out after 7 seconds (maxMemoryUsage: 3.00 MB)');
 });
 
+test('a module whose load never ends is given up, by name, as soon as the longest timeout the function has asked for', async () => {
+  const { node, sandboxes } = makeNode();
+  sandboxes.behaviour.load = () => Promise.reject(new RuntimeTimeoutError('late'));
+  const table: [Parameters<typeof orderOf>[0], number][] = [
+    [{ timeout: 3 }, 10],
+    [{ timeout: 40 }, 40],
+    [{ timeout: 40, initializer: { handler: 'index.init', timeout: 70 } }, 70],
+    [{ timeout: 86_400 }, 120],
+  ];
+  for (const [config, seconds] of table) {
+    const failure = await failureOf(node.start(orderOf(config)));
+    assert.equal(failure.kind, 'load');
+    assert.equal(
+      failure.message,
+      `Loading the code of the function timed out after ${seconds} seconds (maxMemoryUsage: 3.00 MB)`,
+    );
+  }
+  assert.equal(sandboxes.all.size, 0);
+});
+
 test('a process that ends while it loads is told with duration and memory, out of memory by name', async () => {
   const { node, sandboxes } = makeNode();
   sandboxes.behaviour.load = () => {
