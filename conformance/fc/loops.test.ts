@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import OSS from 'ali-oss';
+import { signed } from '../signing.ts';
 import { packagesOf } from './packages.ts';
 import { type FactLine, models, World } from './world.ts';
 
@@ -44,6 +45,7 @@ exports.sync = async (event, context) => {
     return 'refused ' + error.code + ' ' + error.statusCode;
   }
 };
+exports.plain = async () => 'ok';
 exports.async = async (event, context) => {
   await call(context, 'Async');
   return 'ok';
@@ -94,7 +96,10 @@ async function deploy(
     ...rest,
   };
   // the vendor's SDKs as a user would package them; nothing in the function knows of loops
-  const sdk = handler === 'http' ? {} : packagesOf(handler === 'object' ? 'ali-oss' : '@alicloud/fc20230330');
+  const sdk =
+    handler === 'http' || handler === 'plain'
+      ? {}
+      : packagesOf(handler === 'object' ? 'ali-oss' : '@alicloud/fc20230330');
   return world.deploy(`loop-${handler}`, { 'index.js': LOOPING, ...sdk }, options);
 }
 
@@ -147,6 +152,23 @@ function assertChain(name: string, { alarm, runs }: Stopped, limit: number): voi
   assert.deepEqual(runs.toSorted(), chain.map(({ requestId }) => requestId).toSorted());
 }
 
+async function operation(method: string, path: string, query: Record<string, string>): Promise<unknown> {
+  const { url, headers } = signed(world.platform, { method, path: `/tidemill/v1${path}`, query });
+  const res = await fetch(url, { method, headers });
+  assert.equal(res.status, 200, await res.clone().text());
+  return res.json();
+}
+
+interface Letter {
+  readonly number: number;
+  readonly requestId: string;
+  readonly evidence: unknown;
+}
+
+async function deadLetters(name: string): Promise<readonly Letter[]> {
+  return ((await operation('GET', '/dead-letters', { function: name })) as { letters: Letter[] }).letters;
+}
+
 async function bucketFor(name: string): Promise<OSS> {
   const store = new OSS({
     accessKeyId: world.platform.accessKeyId,
@@ -174,6 +196,8 @@ test('objects: output written into the input folder is stopped after 16 runs; ot
   assert.equal((await world.invoke(other)).text, 'fine');
   // the same function is not punished: what comes from outside runs
   await store.put('elsewhere', Buffer.from('x'));
+  const [letter] = await deadLetters(name);
+  assert.deepEqual((letter?.evidence as { lineage?: { hops: number } }).lineage?.hops, 16);
   const listed = await store.list({ prefix: 'in/', 'max-keys': 100 }, {});
   assert.equal(listed.objects.length, 17);
   const last = listed.objects.map((object) => object.name).sort((a, b) => b.length - a.length)[0] ?? '';
@@ -223,6 +247,33 @@ test("timers: a trigger that a function sets keeps its writer's lineage", async 
   await trigger(name, 'timer', { cronExpression: '0 0 0 1 1 *', enable: true, payload: 'first' });
   await world.invoke(name);
   assertChain(name, await stopped(name), 3);
+});
+
+test('destinations: a function that is the destination of its own results is stopped, and the event is a dead letter', async () => {
+  const name = await deploy('plain', { TIDEMILL_MAX_HOPS: '5' });
+  const body = new models.PutAsyncInvokeConfigInput({
+    destinationConfig: new models.DestinationConfig({
+      onSuccess: new models.Destination({ destination: `acs:fc:local::functions/${name}` }),
+    }),
+  });
+  await world.client.putAsyncInvokeConfig(name, new models.PutAsyncInvokeConfigRequest({ body }));
+  await world.invoke(name, 'first', { headers: { 'x-fc-invocation-type': 'Async' } });
+  const loop = await stopped(name);
+  assertChain(name, loop, 5);
+  const [letter, ...others] = await deadLetters(name);
+  assert.deepEqual(others, []);
+  assert.ok(letter);
+  assert.equal(letter.requestId, loop.alarm.requestId);
+  assert.deepEqual(letter.evidence, { code: 'LimitExceededError', lineage: loop.alarm.lineage });
+  // whoever redrives it has looked at it: the chain begins anew, and ends again
+  assert.deepEqual(await operation('POST', '/dead-letters/redrive', { number: String(letter.number) }), {
+    redriven: 1,
+  });
+  const again = await world.waitFor(
+    name,
+    (fact) => fact.type === 'loop-stopped' && fact.requestId !== loop.alarm.requestId,
+  );
+  assert.equal((again['lineage'] as typeof loop.alarm.lineage).chain.length, 5);
 });
 
 test('no limit: a function that says so goes on', async () => {

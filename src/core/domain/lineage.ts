@@ -33,6 +33,9 @@ export const CHAIN_KEPT = 32;
 /** More hops than this are not counted: a number that arrives from outside must stay a small one. */
 export const HOPS_MAX = 1_000_000;
 
+/** A request header: passed on by callers whose chain the platform cannot see otherwise. It only ever adds hops. */
+export const HOPS_HEADER = 'x-tidemill-hops';
+
 /** The lineage of what has no invocation before it. */
 export function rootLineage(requestId: string): Lineage {
   return { hops: 0, rootRequestId: requestId };

@@ -1,10 +1,14 @@
 import type { Principal } from '../../core/domain/credentials.ts';
-import { descend, HOPS_MAX, type Lineage, type LineageCause, rootLineage } from '../../core/domain/lineage.ts';
+import {
+  descend,
+  HOPS_HEADER,
+  HOPS_MAX,
+  type Lineage,
+  type LineageCause,
+  rootLineage,
+} from '../../core/domain/lineage.ts';
 import type { CallerLineage } from '../../core/ports/caller-lineage.ts';
 import type { RequestHead } from './exchange.ts';
-
-/** Passed on by callers that want their chain counted where the platform cannot see who calls: it only ever adds hops. */
-export const HOPS_HEADER = 'x-tidemill-hops';
 
 /**
  * The lineage of what a request causes; undefined when the request comes from outside. The number of hops that a request

@@ -5,7 +5,7 @@ import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
 import { type Destination, parseDestination } from '../../core/domain/destination.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
-import { descend } from '../../core/domain/lineage.ts';
+import { descend, HOPS_HEADER } from '../../core/domain/lineage.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
 import type { EventEnd, EventQueue, LeasedEvent } from '../../core/ports/event-queue.ts';
@@ -125,6 +125,8 @@ export class DeliveryRun {
       'x-tidemill-event': `async-invocation-${on}`,
       'x-tidemill-delivery-id': `${requestId}-${on}`,
       'x-tidemill-function': functionName,
+      // when the URL is one of ours, the chain goes on being counted
+      [HOPS_HEADER]: String(descend(this.envelope, 'destination').hops),
     };
     const options = { headers, timeoutMs: WEBHOOK_TIMEOUT_MS, signal: this.abort.signal };
     const { status, text } = await this.deps.webhooks.post(url, this.document(DOCUMENT_BYTES), options);
