@@ -138,12 +138,12 @@ function sensitivity(): void {
     'functions with an odd number',
     partOf(load, (index) => index % 2 === 1),
   );
-  const { warmCallWorth, floorMs, priorWeight, margin, mbPerCore } = KEEP_ALIVE_DEFAULTS;
+  const { warmCallWorth, floorMs, priorWeight, spread, mbPerCore } = KEEP_ALIVE_DEFAULTS;
   for (const factor of [0.5, 2, 4]) {
     add(`a warm call is worth × ${factor}`, load, { warmCallWorth: warmCallWorth * factor });
     add(`floor × ${factor}`, load, { floorMs: floorMs * factor });
     add(`prior × ${factor}`, load, { priorWeight: priorWeight * factor });
-    add(`margin × ${factor}`, load, { margin: margin * factor });
+    add(`spread × ${factor}`, load, { spread: spread * factor });
     add(`memory per core × ${factor}`, load, { mbPerCore: mbPerCore * factor });
   }
   console.table(rows);

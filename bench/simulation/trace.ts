@@ -2,12 +2,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Load, SimulatedCall, SimulatedFunction } from './load.ts';
 import { Seeded } from './seeded.ts';
+import { timerSeries } from './timer-series.ts';
 
 const FOLDER = join(import.meta.dirname, '../data/azure-2019-sample');
 const MINUTE = 60_000;
 const SHARES = [0, 0.01, 0.25, 0.5, 0.75, 0.99, 1];
-/** Fewer fires than this show no schedule, so none is announced. */
-const FIRES_OF_A_SCHEDULE = 3;
 
 /** How calls lie inside a minute: at independent uniform times, or at equal distances from a second of the function's own. */
 export type Spread = 'poisson' | 'even';
@@ -18,8 +17,8 @@ interface Row {
 
 /**
  * The Azure Functions sample as a load (see bench/data/azure-2019-sample/README.md). The trace counts calls per minute. Inside
- * a minute calls of timers are spread evenly from a second of their own; all others come at independent uniform times (a
- * Poisson process, given the count). Durations are drawn from the percentiles of the function, with straight lines between
+ * a minute calls of timers lie where their schedule puts them (timer-series.ts), and each fire announces the next, as the platform's
+ * own timers do; all others come at independent uniform times (a Poisson process, given the count). Durations are drawn from the percentiles of the function, with straight lines between
  * them. All of it from one seed.
  */
 export function traceLoad(seed: number, spread: Spread = 'poisson'): Load {
@@ -42,9 +41,12 @@ export function traceLoad(seed: number, spread: Spread = 'poisson'): Load {
     const memoryMb = Math.max(1, Math.round(Number(memory.get(hash)?.['AverageAllocatedMb'] ?? 128)));
     functions.push({ name: `f${index}`, memoryMb, timer });
     const draw = durationOf(durations.get(hash), random);
-    const times = timer || spread === 'even' ? evenTimes(counts, random) : poissonTimes(counts, random);
+    const fires = timer ? timerSeries(counts, random) : undefined;
+    const times = fires?.times ?? (spread === 'even' ? evenTimes(counts, random) : poissonTimes(counts, random));
     for (const at of times) calls.push({ at, function: index, execMs: draw() });
-    if (timer) announcements.push(...scheduled(counts, times).map((fire) => ({ ...fire, function: index })));
+    for (const [i, at] of fires?.scheduled.entries() ?? []) {
+      announcements.push({ from: fires?.scheduled[i - 1] ?? 0, at, function: index });
+    }
   }
   calls.sort((a, b) => a.at - b.at);
   announcements.sort((a, b) => a.from - b.from);
@@ -90,30 +92,4 @@ function evenTimes(counts: readonly number[], random: Seeded): number[] {
   return counts.flatMap((count, minute) =>
     Array.from({ length: count }, (_, i) => (minute + (((second + i) / count) % 1)) * MINUTE).sort((a, b) => a - b),
   );
-}
-
-/**
- * The calls that a schedule explains: the trace does not tell the schedule, so it is inferred as the median gap between
- * minutes with a call and the commonest phase; only calls at most a minute off are announced, each when the one before it
- * came, the first one at the beginning.
- */
-function scheduled(counts: readonly number[], times: readonly number[]): { from: number; at: number }[] {
-  const active = counts.flatMap((count, minute) => (count > 0 ? [minute] : []));
-  if (active.length < FIRES_OF_A_SCHEDULE) return [];
-  const gaps = active.slice(1).map((minute, i) => minute - (active[i] ?? 0));
-  const period = gaps.toSorted((a, b) => a - b)[gaps.length >> 1] ?? 1;
-  const phases = new Map<number, number>();
-  for (const minute of active) phases.set(minute % period, (phases.get(minute % period) ?? 0) + 1);
-  const phase = [...phases].toSorted((a, b) => b[1] - a[1])[0]?.[0] ?? 0;
-  const fires = active.filter((minute) => {
-    const off = (minute - phase + period) % period;
-    return Math.min(off, period - off) <= 1;
-  });
-  const firstOf = new Map<number, number>();
-  for (const at of times) {
-    const minute = Math.floor(at / MINUTE);
-    if (!firstOf.has(minute)) firstOf.set(minute, at);
-  }
-  const at = fires.map((minute) => firstOf.get(minute) ?? minute * MINUTE);
-  return at.map((time, i) => ({ from: i === 0 ? 0 : (at[i - 1] ?? 0), at: time }));
 }

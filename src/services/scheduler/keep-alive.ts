@@ -1,5 +1,6 @@
+import { ClimbRecord } from './keep-alive-climb.ts';
 import { Expectations } from './keep-alive-expectations.ts';
-import { GapHistory, type QuietPlan, type Worth } from './keep-alive-history.ts';
+import { GapHistory, type GapPlan, type Worth } from './keep-alive-history.ts';
 import type { InstanceState, SchedulerState, VersionState } from './state.ts';
 
 /** How long idle instances are kept and when the next one is started ahead: what a warm call is worth decides. */
@@ -8,11 +9,11 @@ export interface KeepAliveSettings {
   readonly floorMs: number;
   /** Longer gaps are out of bounds: the paper's range (GapHistory). */
   readonly rangeMs: number;
-  /** A plan wakes earlier and keeps longer by this share: the paper's margin. */
-  readonly margin: number;
+  /** A single gap says this little of the next: bins (eight to a doubling) over which it is spread, to each side. */
+  readonly spread: number;
   /**
-   * Memory x time that one warm call is worth, MB x milliseconds: what a fixed keep-alive of ten minutes pays at most to keep
-   * an instance of 256 MB for it.
+   * The exchange rate: memory x time that one warm call is worth, MB x milliseconds. By default what a fixed keep-alive of ten
+   * minutes pays at most to keep an instance of the usual 512 MB for it. Less holds less memory, more makes fewer cold starts.
    */
   readonly warmCallWorth: number;
   /** MB of memory that cost as much as one core: the usual size of machines. */
@@ -26,8 +27,8 @@ export interface KeepAliveSettings {
 export const KEEP_ALIVE_DEFAULTS: KeepAliveSettings = {
   floorMs: 10_000,
   rangeMs: 4 * 3_600_000,
-  margin: 0.1,
-  warmCallWorth: 600_000 * 256,
+  spread: 20,
+  warmCallWorth: 600_000 * 512,
   mbPerCore: 2_048,
   priorWeight: 2,
   priorSamples: 100,
@@ -35,6 +36,8 @@ export const KEEP_ALIVE_DEFAULTS: KeepAliveSettings = {
 
 /** A prepared instance is ready this much ahead of the call, beyond twice the usual start time. */
 const LEAD_MS = 500;
+/** A version that only its timers call is looked at so soon after a call. */
+const SCHEDULED_LOOK_MS = 1_000;
 /** Levels of demand (instances busy at once) whose gaps are followed. */
 const LEVELS = 64;
 
@@ -44,6 +47,7 @@ export class GapPrior {
   readonly quiet: GapHistory;
   /** Gaps in which fewer instances were needed than before and after. */
   readonly surplus: GapHistory;
+  readonly climbs = new ClimbRecord();
 
   constructor({ floorMs, rangeMs }: KeepAliveSettings) {
     this.quiet = new GapHistory(floorMs, rangeMs, true);
@@ -58,6 +62,13 @@ export class KeepAliveMemory {
   readonly expected = new Expectations();
   /** Last time that more than `index` instances were busy. */
   readonly levelEnded: number[] = [];
+  /** Levels whose present gap counts as one whose end nobody has seen. */
+  readonly levelOpen: boolean[] = [];
+  /** By level, when its instance is started ahead in the gap that began at `since`. */
+  readonly wakes: PlannedWake[] = [];
+  readonly climbs = new ClimbRecord();
+  /** One instance more than demand has reached, and until when. */
+  spare: { readonly level: number; readonly until: number; ordered: boolean } | undefined = undefined;
   /** Its present gap counts among those whose end nobody has seen. */
   open = false;
 
@@ -65,6 +76,22 @@ export class KeepAliveMemory {
     this.quiet = new GapHistory(floorMs, rangeMs);
     this.surplus = new GapHistory(floorMs, rangeMs);
   }
+
+  /** What was planned for the instance that has been started ahead in this gap. */
+  wokenUntil(level: number, since: number): number | undefined {
+    const planned = this.wakes[level];
+    return planned?.since === since && planned.done ? planned.until : undefined;
+  }
+}
+
+/** An instance that is started ahead in the gap that began at `since`. */
+interface PlannedWake {
+  readonly since: number;
+  /** Infinity: not at all. */
+  readonly at: number;
+  /** Kept so long, from the beginning of the gap. */
+  readonly until: number;
+  done: boolean;
 }
 
 export function keepAliveMemory(state: SchedulerState, version: VersionState): KeepAliveMemory {
@@ -78,7 +105,13 @@ export function isLearnt(version: VersionState): boolean {
 
 /** How long after going idle the end of an instance is first considered. */
 export function firstLookMs(state: SchedulerState, version: VersionState): number {
-  return isLearnt(version) ? state.settings.keepAlive.floorMs : version.shape.idleMs;
+  if (!isLearnt(version)) return version.shape.idleMs;
+  return isScheduled(version.keepAlive) ? SCHEDULED_LOOK_MS : state.settings.keepAlive.floorMs;
+}
+
+/** Its timers are all that ever called it: nobody else is to be waited for. */
+function isScheduled(memory: KeepAliveMemory | undefined): boolean {
+  return memory !== undefined && memory.quiet.samples === 0 && memory.expected.known;
 }
 
 /** An instance of the version has become idle (and is counted so). */
@@ -94,19 +127,25 @@ export function noteBusy(state: SchedulerState, version: VersionState, now: numb
   if (level === 0) {
     if (now - version.quietSince > state.settings.keepAlive.floorMs) noteQuietGap(state, version, now);
   } else if (level > 0 && level < LEVELS && isLearnt(version)) {
-    noteSurplusGap(state, keepAliveMemory(state, version), level, now);
+    noteSurplusGap(state, version, level, now);
   }
 }
 
 function noteQuietGap(state: SchedulerState, version: VersionState, now: number): void {
-  const gap = now - quietSince(version);
-  // Of a version never called before there is no gap.
-  if (!isLearnt(version) || version.lastGrantAt === 0 || gap <= state.settings.keepAlive.floorMs) return;
+  if (!isLearnt(version)) return;
+  const first = version.lastGrantAt === 0;
+  const gap = first ? Number.POSITIVE_INFINITY : now - quietSince(version);
+  if (gap <= state.settings.keepAlive.floorMs) return;
   const memory = keepAliveMemory(state, version);
   const { gapPrior } = state;
+  // A timer calls once.
+  const timer = memory.expected.explains(now, leadMs(state, version), LATE_MS);
+  if (!timer && memory.climbs.reached(0, gap, now, gapPrior.climbs)) considerSpare(state, version, 0, now);
+  // Of a version never called before there is no gap.
+  if (first) return;
   if (memory.open) gapPrior.quiet.beyond--;
   memory.open = false;
-  if (memory.expected.explains(now, leadMs(state, version), LATE_MS)) return;
+  if (timer) return memory.quiet.recordUnfinished();
   memory.quiet.record(gap);
   gapPrior.quiet.record(gap);
 }
@@ -114,13 +153,34 @@ function noteQuietGap(state: SchedulerState, version: VersionState, now: number)
 /** A call of a timer comes at most this late. */
 const LATE_MS = 5_000;
 
-function noteSurplusGap(state: SchedulerState, memory: KeepAliveMemory, level: number, now: number): void {
-  const { levelEnded } = memory;
-  for (let i = levelEnded.length; i <= level; i++) levelEnded.push(now);
-  const gap = now - (levelEnded[level] ?? now);
+function noteSurplusGap(state: SchedulerState, version: VersionState, level: number, now: number): void {
+  const memory = keepAliveMemory(state, version);
+  const { levelEnded, levelOpen } = memory;
+  const gap = now - (levelEnded[level] ?? Number.NEGATIVE_INFINITY);
   if (gap <= state.settings.keepAlive.floorMs) return;
+  if (memory.climbs.reached(level, gap, now, state.gapPrior.climbs)) considerSpare(state, version, level, now);
+  if (gap === Number.POSITIVE_INFINITY) {
+    for (let i = levelEnded.length; i <= level; i++) levelEnded.push(now);
+    return;
+  }
+  if (levelOpen[level] === true) {
+    levelOpen[level] = false;
+    memory.surplus.beyond--;
+    state.gapPrior.surplus.beyond--;
+  }
   memory.surplus.record(gap);
   state.gapPrior.surplus.record(gap);
+}
+
+/** Demand has reached a level anew: one instance more is started ahead where the chance of its use is worth it. */
+function considerSpare(state: SchedulerState, version: VersionState, level: number, now: number): void {
+  if (version.idle > 0 || version.starting > 0 || version.shape.concurrency > 1) return;
+  const memory = keepAliveMemory(state, version);
+  const { keep } = surplusPlan(state, version, 0);
+  const { warmCall, memoryMb, start } = worthOf(state, version);
+  if (memory.climbs.chance(state.gapPrior.climbs) * warmCall <= keep * memoryMb + start) return;
+  memory.spare = { level: level + 1, until: now + keep, ordered: false };
+  state.wakeTimers.set(version.wakeTimer, now);
 }
 
 /** Until when an idle instance is to be kept, looking at it now; a time that has passed means: end it. */
@@ -128,52 +188,137 @@ export function keepUntil(state: SchedulerState, instance: InstanceState, now: n
   const { version } = instance;
   const first = instance.idleSince + firstLookMs(state, version);
   if (now < first || !isLearnt(version)) return first;
-  if (version.ready + version.starting > 1) return Math.max(first, instance.idleSince + surplusKeep(state, version));
+  if (version.ready + version.starting > 1) return Math.max(first, surplusUntil(state, instance, now));
   const memory = keepAliveMemory(state, version);
-  if (!memory.open) state.gapPrior.quiet.beyond++;
-  memory.open = true;
+  if (!memory.open && !isScheduled(memory)) {
+    state.gapPrior.quiet.beyond++;
+    memory.open = true;
+  }
   const since = quietSince(version);
-  const { keep, wake } = quietPlan(state, version);
   const lead = leadMs(state, version);
   const next = memory.expected.next(now) - lead;
-  const pause = startWorth(state, version) / version.shape.memoryMb;
-  if (wake > 0 && Math.min(since + wake, next) - now > pause && since + wake > now) return now;
-  const until = since + keep;
+  const pause = pauseMs(state, version);
+  // Who waits for the timer to say its next call waits no longer than for anything else.
+  const quiet = next < Number.POSITIVE_INFINITY ? now : instance.idleSince + state.settings.keepAlive.floorMs;
+  const until = isScheduled(memory) ? quiet : plannedUntil(state, version, 0, since, now);
   return next - Math.max(until, now) <= pause ? next + lead + LATE_MS : until;
 }
 
-/** When to start an instance ahead, as things are now; Infinity: not at all. For a version that has none. */
-export function wakeAt(state: SchedulerState, version: VersionState, now: number): number {
+/** The same for one of several: until when as many as there are will do. */
+function surplusUntil(state: SchedulerState, instance: InstanceState, now: number): number {
+  const { version } = instance;
+  const memory = keepAliveMemory(state, version);
+  const level = version.ready - 1;
+  const due = memory.expected.next(now) - leadMs(state, version);
+  // The others are busy, perhaps with the call before.
+  if (version.idle === 1 && due - now <= pauseMs(state, version)) return due + leadMs(state, version) + LATE_MS;
+  if (memory.spare !== undefined && memory.spare.level >= level && now < memory.spare.until) return memory.spare.until;
+  const since = Math.min(instance.idleSince, memory.levelEnded[level] ?? instance.idleSince);
+  const until = plannedUntil(state, version, level, since, now);
+  if (until <= now && memory.levelOpen[level] !== true && memory.levelEnded[level] !== undefined) {
+    memory.levelOpen[level] = true;
+    memory.surplus.recordUnfinished();
+    state.gapPrior.surplus.recordUnfinished();
+  }
+  return until;
+}
+
+/**
+ * Until when the instance of a level is kept in the gap that began at `since`: as planned at its beginning, unless what has
+ * passed of it shows that ending now and starting again later costs less. That is asked each time the gap has doubled.
+ */
+function plannedUntil(state: SchedulerState, version: VersionState, level: number, since: number, now: number): number {
+  const woken = keepAliveMemory(state, version).wokenUntil(level, since);
+  if (woken !== undefined) return since + woken;
+  const plan = level === 0 ? quietPlan : surplusPlan;
+  return since + plan(state, version, now - since).keep;
+}
+
+/** A shorter pause than this costs less memory than the start at its end costs processor time. */
+function pauseMs(state: SchedulerState, version: VersionState): number {
+  const pause = startWorth(state, version) / version.shape.memoryMb;
+  return isScheduled(version.keepAlive) ? Math.max(pause, state.settings.keepAlive.floorMs) : pause;
+}
+
+/**
+ * When to start one instance more ahead, for a version that has `level` of them; Infinity: not at all. Decided once for a gap:
+ * asked again in the same gap the answer is the same, until `level` was woken.
+ */
+export function wakeAt(state: SchedulerState, version: VersionState, level: number, now: number): number {
+  const memory = version.keepAlive;
+  if (!isLearnt(version) || memory === undefined) return Number.POSITIVE_INFINITY;
+  const { spare } = memory;
+  if (spare?.level === level && !spare.ordered && now < spare.until) return now;
+  const since = level === 0 ? quietSince(version) : memory.levelEnded[level];
+  if (since === undefined) return Number.POSITIVE_INFINITY;
+  const elapsed = now - since;
+  const before = memory.wakes[level];
+  if (before?.since !== since || (before.done && elapsed >= before.until)) {
+    const { wake, until } = level === 0 ? quietPlan(state, version, elapsed) : surplusPlan(state, version, elapsed);
+    memory.wakes[level] = { since, at: since + wake - leadMs(state, version), until, done: false };
+  }
+  const planned = memory.wakes[level];
+  return planned === undefined || planned.done ? Number.POSITIVE_INFINITY : planned.at;
+}
+
+/** When to have an instance ready for the next call that is announced, Infinity: none is. It may have passed just now. */
+export function dueAt(state: SchedulerState, version: VersionState, now: number): number {
   if (!isLearnt(version) || version.keepAlive === undefined) return Number.POSITIVE_INFINITY;
-  const expected = version.keepAlive.expected.next(now) - leadMs(state, version);
-  const { wake } = quietPlan(state, version);
-  const learnt = quietSince(version) + wake;
-  return wake > 0 && learnt > now ? Math.min(expected, learnt) : expected;
+  return version.keepAlive.expected.next(now) - leadMs(state, version);
+}
+
+/** The instance that `wakeAt` spoke of has been started, or cannot be. */
+export function woken(version: VersionState, level: number): void {
+  const memory = version.keepAlive;
+  if (memory === undefined) return;
+  if (memory.spare?.level === level) memory.spare.ordered = true;
+  const planned = memory.wakes[level];
+  if (planned !== undefined) planned.done = true;
+}
+
+/** Levels whose returns are followed. */
+export function levelsKnown(version: VersionState): number {
+  // One beyond what demand has reached may be a spare one.
+  return Math.max(version.keepAlive?.levelEnded.length ?? 0, 1) + 1;
 }
 
 function quietSince(version: VersionState): number {
   return Math.max(version.quietSince, version.lastGrantAt);
 }
 
-function quietPlan(state: SchedulerState, version: VersionState): QuietPlan {
+function quietPlan(state: SchedulerState, version: VersionState, elapsed: number): GapPlan {
   const { keepAlive: settings } = state.settings;
   const memory = keepAliveMemory(state, version);
-  // Its timers are all that ever called it.
-  const scheduled = memory.expected.known && memory.quiet.samples === 0;
-  if (scheduled) return { wake: 0, keep: settings.floorMs };
+  if (isScheduled(memory)) return keptFor(0);
   const prior = state.gapPrior.quiet;
-  if (memory.quiet.samples === 0 && prior.samples < settings.priorSamples)
-    return { wake: 0, keep: version.shape.idleMs };
-  const plan = memory.quiet.plan(worthOf(state, version), prior, settings.priorWeight, memory.quiet.samples > 0);
-  return { wake: plan.wake * (1 - settings.margin), keep: plan.keep * (1 + settings.margin) };
+  if (memory.quiet.samples === 0 && prior.samples < settings.priorSamples) return keptFor(version.shape.idleMs);
+  return memory.quiet.plan({
+    worth: worthOf(state, version),
+    prior,
+    priorWeight: settings.priorWeight,
+    spread: settings.spread,
+    mayWake: memory.quiet.samples > 0,
+    elapsed,
+  });
 }
 
-function surplusKeep(state: SchedulerState, version: VersionState): number {
+function keptFor(keep: number): GapPlan {
+  return { keep, wake: Number.POSITIVE_INFINITY, until: 0 };
+}
+
+function surplusPlan(state: SchedulerState, version: VersionState, elapsed: number): GapPlan {
   const { keepAlive: settings } = state.settings;
   const prior = state.gapPrior.surplus;
   const own = keepAliveMemory(state, version).surplus;
-  if (own.samples === 0 && prior.samples < settings.priorSamples) return version.shape.idleMs;
-  return own.plan(worthOf(state, version), prior, settings.priorWeight, false).keep * (1 + settings.margin);
+  if (own.samples === 0 && prior.samples < settings.priorSamples) return keptFor(version.shape.idleMs);
+  return own.plan({
+    worth: worthOf(state, version),
+    prior,
+    priorWeight: settings.priorWeight,
+    spread: settings.spread,
+    mayWake: own.samples > 0,
+    elapsed,
+  });
 }
 
 function worthOf(state: SchedulerState, version: VersionState): Worth {
