@@ -62,6 +62,19 @@ export function partOf(load: Load, take: (index: number) => boolean): Load {
   };
 }
 
+/** A load of a part of the time: nothing is known of what was before. */
+export function hoursOf(load: Load, from: number, to: number): Load {
+  const within = (at: number): boolean => at >= from && at < to;
+  return {
+    ...load,
+    lengthMs: to - from,
+    calls: load.calls.filter((call) => within(call.at)).map((call) => ({ ...call, at: call.at - from })),
+    announcements: load.announcements
+      .filter((fire) => within(fire.at))
+      .map((fire) => ({ ...fire, from: Math.max(0, fire.from - from), at: fire.at - from })),
+  };
+}
+
 function readRows(file: string): Row[] {
   const [head = '', ...lines] = readFileSync(join(FOLDER, file), 'utf8').trim().split(/\r?\n/);
   const columns = head.split(',');

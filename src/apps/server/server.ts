@@ -24,6 +24,7 @@ import { openDoors } from './doors.ts';
 import { expectTimers } from './expect-timers.ts';
 import { prepareDeployed } from './prepare-deployed.ts';
 import type { ServerSettings } from './settings.ts';
+import { schedulerLimits } from './tuning.ts';
 
 export interface ServerProcess {
   readonly apiPort: number;
@@ -92,7 +93,7 @@ export async function startServer(
     random,
     epoch,
     facts,
-    limits: settings.tuning,
+    limits: schedulerLimits(settings.tuning),
     logger,
   });
   const serving = new ServingCatalog(catalog);

@@ -1,10 +1,23 @@
 import { LIMITS } from '../../core/domain/limits.ts';
 import { LOOP_DEFAULTS, type LoopLimits } from '../../core/domain/loop-limits.ts';
+import { KEEP_ALIVE_DEFAULTS } from '../../services/scheduler/keep-alive.ts';
+import type { SchedulerSettings } from '../../services/scheduler/settings.ts';
 
-/** What an operator may change about the limits of an account. */
+/** What an operator may change about scheduling. */
 export interface SchedulerTuning {
   readonly instancesPerAccount: number;
   readonly callsPerAccount: number;
+  /**
+   * What a warm call is worth: memory held idle, MB x seconds, that may be spent so that one call need not wait for a start. Less
+   * holds less memory, more makes fewer cold starts.
+   */
+  readonly warmCallMbSeconds: number;
+}
+
+/** The scheduler's settings that the operator's say leads to. */
+export function schedulerLimits(tuning: SchedulerTuning): Partial<SchedulerSettings> {
+  const { warmCallMbSeconds, ...limits } = tuning;
+  return { ...limits, keepAlive: { ...KEEP_ALIVE_DEFAULTS, warmCallWorth: warmCallMbSeconds * 1_000 } };
 }
 
 /** `TIDEMILL_TUNING`'s member `loops`: fields of `LoopLimits`, e.g. `{"loops":{"maxHops":8}}`. Throws like readSchedulerTuning. */
@@ -20,6 +33,7 @@ export function readSchedulerTuning(text: string | undefined): SchedulerTuning {
   const defaults: SchedulerTuning = {
     instancesPerAccount: LIMITS.instancesPerAccount,
     callsPerAccount: LIMITS.callsPerAccount,
+    warmCallMbSeconds: KEEP_ALIVE_DEFAULTS.warmCallWorth / 1_000,
   };
   return readMember(text, 'scheduler', defaults);
 }

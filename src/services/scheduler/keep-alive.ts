@@ -230,8 +230,11 @@ function surplusUntil(state: SchedulerState, instance: InstanceState, now: numbe
 function plannedUntil(state: SchedulerState, version: VersionState, level: number, since: number, now: number): number {
   const woken = keepAliveMemory(state, version).wokenUntil(level, since);
   if (woken !== undefined) return since + woken;
-  const plan = level === 0 ? quietPlan : surplusPlan;
-  return since + plan(state, version, now - since).keep;
+  const elapsed = now - since;
+  const { keep, wake, until } = level === 0 ? quietPlan(state, version, elapsed) : surplusPlan(state, version, elapsed);
+  // Ending it for a moment is not worth the trouble, whatever it may save.
+  const pause = wake - Math.max(keep, elapsed);
+  return since + (pause < state.settings.keepAlive.floorMs ? until : keep);
 }
 
 /** A shorter pause than this costs less memory than the start at its end costs processor time. */

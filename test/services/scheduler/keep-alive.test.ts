@@ -100,6 +100,74 @@ describe('expected calls', () => {
   });
 });
 
+describe('instances beyond the first', () => {
+  /** Three calls of three seconds at once. */
+  function burst(simulator: Simulator, shape: VersionShape): number {
+    const calls = [0, 1, 2].map(() => simulator.call(shape, 3_000));
+    const cold = calls.filter((made) => made.end === 'waiting').length;
+    simulator.run(simulator.now + 10_000);
+    return cold;
+  }
+
+  test('bursts at equal distances find all their instances started ahead, and none is kept in between', () => {
+    const simulator = new Simulator();
+    const shape = learnt('bursts', { memoryMb: 1_024 });
+    let coldLater = 0;
+    for (let i = 0; i < 24; i++) {
+      const cold = burst(simulator, shape);
+      if (i >= 12) coldLater += cold;
+      simulator.run((i + 1) * 20 * MINUTE - 10 * MINUTE);
+      if (i >= 12) assert.equal(simulator.instances.size, 0, `half way to burst ${i + 1}`);
+      simulator.run((i + 1) * 20 * MINUTE);
+    }
+    assert.equal(coldLater, 0);
+  });
+
+  test('where demand climbs step by step an instance is started ahead of the next step', () => {
+    const climb = (simulator: Simulator, shape: VersionShape): number => {
+      let cold = 0;
+      for (let i = 0; i < 6; i++) {
+        if (simulator.call(shape, 60_000).end === 'waiting') cold++;
+        simulator.run(simulator.now + 3_000);
+      }
+      return cold;
+    };
+    const simulator = new Simulator();
+    const teacher = learnt('teacher', { memoryMb: 64 });
+    for (let i = 0; i < 3; i++) {
+      climb(simulator, teacher);
+      simulator.run(simulator.now + 300 * MINUTE);
+    }
+    assert.ok(climb(simulator, learnt('new', { memoryMb: 64 })) <= 3, 'at least every other step is met');
+  });
+
+  test('instances for nobody are started within the memory of the nodes only', () => {
+    const simulator = new Simulator();
+    simulator.send({ type: 'memory', capacityMb: 1_000 });
+    const shape = learnt('bursts', { memoryMb: 400 });
+    let peak = 0;
+    for (let i = 0; i < 8; i++) {
+      burst(simulator, shape);
+      for (let step = 0; step < 20; step++) {
+        simulator.run(simulator.now + MINUTE);
+        peak = Math.max(peak, simulator.state.memoryUsedMb);
+      }
+    }
+    assert.ok(peak <= 1_000);
+  });
+
+  test('a timer that is due while its last call still runs finds another instance', () => {
+    const simulator = new Simulator();
+    const shape = learnt('overlapping');
+    const long = simulator.call(shape, 5 * MINUTE);
+    simulator.run(MINUTE);
+    assert.equal(long.end, 'granted');
+    simulator.send({ type: 'expect', version: shape, at: 2 * MINUTE });
+    simulator.run(2 * MINUTE);
+    assert.equal(call(simulator, shape), false);
+  });
+});
+
 test('memory pressure evicts what is cheap to lose, not what was idle longest', () => {
   const simulator = new Simulator();
   simulator.send({ type: 'memory', capacityMb: 1_024 });
