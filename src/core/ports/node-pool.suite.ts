@@ -45,7 +45,10 @@ export function nodePoolSuite(name: string, make: () => Promise<NodePoolHarness>
       nodeId: started.nodeId,
       spec: wanted.spec,
       address: started.address,
+      ...(started.source === undefined ? {} : { source: started.source }),
     });
+    assert.equal(pool.sourceOf(started.instanceId), started.source);
+    assert.equal(pool.sourceOf('c-unknown'), undefined);
     assert.deepEqual(
       pool.nodes().map((node) => node.nodeId),
       [started.nodeId],
@@ -77,6 +80,7 @@ export function nodePoolSuite(name: string, make: () => Promise<NodePoolHarness>
     await Promise.all([pool.stop(instanceId), pool.stop(instanceId)]);
     await pool.stop(instanceId);
     await settled();
+    assert.equal(pool.sourceOf(instanceId), undefined);
     assert.deepEqual(
       exits.map((exit) => [exit.instanceId, exit.reason]),
       [[instanceId, 'stopped']],

@@ -81,6 +81,7 @@ export class FakeSandbox implements SandboxHandle {
   readonly id: string;
   readonly socketPath: string | undefined;
   readonly host: string | undefined;
+  readonly source: string;
   readonly pid = 1;
   readonly exited: Promise<SandboxExit>;
   readonly spec: SandboxSpec;
@@ -97,6 +98,7 @@ export class FakeSandbox implements SandboxHandle {
     this.owner = owner;
     this.id = spec.id;
     this.socketPath = spec.listen === 'frames' ? `/fake/${spec.id}` : undefined;
+    this.source = `source-${spec.id}`;
     this.host = spec.listen === 'http' ? `host-${spec.id}` : undefined;
     this.exited = this.exit.promise;
   }

@@ -148,7 +148,13 @@ test('a restarted agent takes over ready instances and removes the rest', async 
   await second.node.open();
   const { credentials: _, ...order } = kept;
   assert.deepEqual(await second.node.list(), [
-    { instanceId: kept.instanceId, nodeId: 'node-1', spec: order.spec, address: started.address },
+    {
+      instanceId: kept.instanceId,
+      nodeId: 'node-1',
+      spec: order.spec,
+      address: started.address,
+      source: started.source,
+    },
   ]);
   assert.deepEqual(await second.node.start(kept), started, 'a repeated order finds it');
   assert.deepEqual(
