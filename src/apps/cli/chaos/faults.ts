@@ -31,7 +31,7 @@ const WEIGHTS: Readonly<Record<FaultName, number>> = {
 };
 
 const FAKETIME = ['x86_64', 'aarch64'].map((arch) => `/usr/lib/${arch}-linux-gnu/faketime/libfaketimeMT.so.1`);
-const JUMP_SECONDS = 400;
+const JUMP_SECONDS = 45;
 
 /** Path of libfaketime (Debian package `libfaketime`), if it is here. */
 export function faketime(): string | undefined {
