@@ -1,4 +1,5 @@
 import type { RejectReason } from './events.ts';
+import { claim, mayClaim, memoryRefusal } from './fair-share.ts';
 import { greedyDualVictim } from './keep-alive-eviction.ts';
 import { addInstance, end } from './lifecycle.ts';
 import type { FunctionState, InstanceState, SchedulerState, VersionState } from './state.ts';
@@ -8,7 +9,7 @@ import type { FunctionState, InstanceState, SchedulerState, VersionState } from 
  * where a limit is reached the one that was idle longest gives way.
  */
 
-/** Why one more waiting call of this version cannot be allowed, or undefined when it can. O(1). */
+/** Why one more waiting call of this version cannot be allowed, or undefined when it can. O(1) but where all memory is taken. */
 export function refusal(state: SchedulerState, version: VersionState): RejectReason | undefined {
   const owner = version.function;
   const { concurrency, memoryMb } = version.shape;
@@ -19,7 +20,7 @@ export function refusal(state: SchedulerState, version: VersionState): RejectRea
   if (!servesOnDemand(version)) return 'on-demand-off';
   if (needed > functionRoom(owner)) return 'function-limit';
   if (needed > accountRoom(owner)) return 'account-limit';
-  if (needed > memoryRoom(state, memoryMb)) return 'no-capacity';
+  if (needed > memoryRoom(state, memoryMb)) return memoryRefusal(state, version);
   return undefined;
 }
 
@@ -28,7 +29,12 @@ export function room(state: SchedulerState, version: VersionState): number {
   const owner = version.function;
   if (owner.limit === 0) return 0;
   if (!servesOnDemand(version)) return version.freeSlots;
-  const more = Math.min(functionRoom(owner), accountRoom(owner), memoryRoom(state, version.shape.memoryMb));
+  const ofMemory = memoryRoom(state, version.shape.memoryMb);
+  const more = Math.min(
+    functionRoom(owner),
+    accountRoom(owner),
+    ofMemory < 1 && version.waiting.size === 0 && mayClaim(state, version) ? 1 : ofMemory,
+  );
   // Its own idle instances are free slots already, not room for more.
   const slots = (Math.max(more - version.idle, 0) + version.starting) * version.shape.concurrency;
   return version.freeSlots + Math.max(0, slots - version.waiting.size);
@@ -71,7 +77,7 @@ export function tryStart(
   if (state.starting >= state.settings.startsAtOnce) return 'later';
   if (functionRoom(owner) < 1) return 'function';
   if (accountRoom(owner) < 1) return 'account';
-  if (memoryRoom(state, memoryMb) < 1) return 'memory';
+  if (memoryRoom(state, memoryMb) < 1) return claim(state, version) ? 'later' : 'memory';
   if (owner.limit !== undefined && owner.instances >= owner.limit) evictOfFunction(state, owner);
   if (owner.limit === undefined && owner.account.shared >= owner.account.limit - owner.account.reserved) {
     if (owner.account.idle.last !== undefined) end(state, owner.account.idle.last, undefined);

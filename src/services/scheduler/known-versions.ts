@@ -39,16 +39,38 @@ function slotsOf(config: FunctionConfig): number {
   return Math.max(1, config.sessionAffinity?.sessionsPerInstance ?? config.instanceConcurrency);
 }
 
+/** Versions that are known at once; beyond them those without instances are forgotten, with all that was learnt of them. */
+const MOST = 1_000_000;
+/** How many are looked at to find one that can be forgotten, for each that is learnt. */
+const LOOKED_AT = 16;
+
+export interface KnownVersionsOptions {
+  readonly catalog: Catalog;
+  readonly send: (event: SchedulerEvent) => void;
+  /** True when nothing runs, waits or is reserved of the version. */
+  readonly isQuiet: (key: string) => boolean;
+  readonly most?: number;
+}
+
 /** The versions the scheduler has met, kept in step with the catalog: limits as they change, retired when replaced or deleted. */
 export class KnownVersions {
   private readonly catalog: Catalog;
   private readonly send: (event: SchedulerEvent) => void;
+  private readonly isQuiet: (key: string) => boolean;
+  private readonly most: number;
   private readonly versions = new Map<string, KnownVersion>();
   private readonly functions = new Map<string, KnownFunction>();
 
-  constructor(catalog: Catalog, send: (event: SchedulerEvent) => void) {
+  constructor({ catalog, send, isQuiet, most = MOST }: KnownVersionsOptions) {
     this.catalog = catalog;
     this.send = send;
+    this.isQuiet = isQuiet;
+    this.most = most;
+  }
+
+  /** How many are known. */
+  get size(): number {
+    return this.versions.size;
   }
 
   get(key: string): KnownVersion | undefined {
@@ -86,6 +108,7 @@ export class KnownVersions {
     this.versions.set(spec.key, version);
     owner.keys.add(spec.key);
     this.functions.set(shape.functionKey, owner);
+    if (this.versions.size > this.most) this.makeRoom(spec.key);
     return version;
   }
 
@@ -113,6 +136,21 @@ export class KnownVersions {
     const owner = this.functions.get(version.shape.functionKey);
     owner?.keys.delete(key);
     if (owner?.keys.size === 0) this.functions.delete(version.shape.functionKey);
+  }
+
+  /** Forgets one version that is quiet, of those learnt longest ago; those that are not go to the end of the line. */
+  private makeRoom(newest: string): void {
+    let looked = 0;
+    for (const [key, version] of this.versions) {
+      if (key === newest || looked++ === LOOKED_AT) return;
+      if (this.isQuiet(key)) {
+        this.send({ type: 'retire', version: key });
+        this.forget(key);
+        return;
+      }
+      this.versions.delete(key);
+      this.versions.set(key, version);
+    }
   }
 
   private async readLimit(owner: KnownFunction): Promise<void> {

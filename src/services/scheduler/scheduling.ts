@@ -20,7 +20,7 @@ import { OverloadGate } from './overload-gate.ts';
 import { refusalError } from './refusals.ts';
 import { ReservedCapacity } from './reserved-capacity.ts';
 import type { SchedulingDeps } from './scheduling-deps.ts';
-import { createSchedulerState, type SchedulerState } from './state.ts';
+import { createSchedulerState, isQuiet, type SchedulerState } from './state.ts';
 import { WaitingCall } from './waiting-calls.ts';
 
 /** A broken link is mostly the end of a process: the true reason of that is worth this long a wait, ms. */
@@ -57,7 +57,11 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
   constructor(deps: SchedulingDeps) {
     this.deps = deps;
     this.state = createSchedulerState({ epoch: deps.epoch, now: deps.clock.monotonic(), settings: deps.limits });
-    this.known = new KnownVersions(deps.catalog, (event) => this.send(event));
+    this.known = new KnownVersions({
+      catalog: deps.catalog,
+      send: (event) => this.send(event),
+      isQuiet: (key) => isQuiet(this.state, key),
+    });
     this.overload = this.lifetime.add(new OverloadGate(deps.clock, deps.random));
     this.reserved = new ReservedCapacity({
       state: this.state,

@@ -113,6 +113,8 @@ export class VersionState {
   /** No start before this time. */
   notBefore = 0;
   capacityRetries = 0;
+  /** The instance of somebody else that gives way for it. */
+  claim: InstanceState | undefined = undefined;
   /** Since when nothing of it runs; meaningful while nothing does. */
   quietSince = 0;
   /** Calls since it last had no instance. */
@@ -280,6 +282,14 @@ export function versionState(state: SchedulerState, shape: VersionShape): Versio
   state.versions.set(shape.key, version);
   owner.versions.add(version);
   return version;
+}
+
+/** True when nothing of the version runs, waits, is reserved or is about to be started. */
+export function isQuiet(state: SchedulerState, key: string): boolean {
+  const version = state.versions.get(key);
+  if (version === undefined) return true;
+  const { instances, waiting, floor, wakeTimer } = version;
+  return instances.size === 0 && waiting.size === 0 && floor.count === 0 && wakeTimer.list === undefined;
 }
 
 /** Forgets a retired version that nothing refers to any more, and its function when that was its last trace. */
