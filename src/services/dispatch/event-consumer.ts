@@ -17,6 +17,10 @@ const LOOK_MS = 100;
 
 /** Most deliveries of one function under way at once. */
 const DELIVERIES_MAX = 16;
+/** And of all functions: destinations that hang must not take the room of events. */
+const DELIVERIES_IN_ALL = 128;
+/** A delivery for which there is no room is looked at again after this, ms. */
+const DELIVER_LATER_MS = 1_000;
 
 /** An event that this process holds: an invocation to be, or the delivery of a result. */
 interface HeldEvent {
@@ -50,6 +54,7 @@ export class EventConsumer {
   private readonly lifetime = new DisposableStore();
   private readonly look: Alarm;
   private readonly renewal: Alarm;
+  private delivering = 0;
   private pumping = false;
   private again = false;
   private stopped = true;
@@ -145,13 +150,20 @@ export class EventConsumer {
       this.keys.set(event.key, key);
     }
     if (key.parked.length === 0 && this.hasRoom(event.key, key)) this.run(run, key);
-    else key.parked.push(run);
+    else if (run instanceof EventRun) key.parked.push(run);
+    else {
+      // Not kept here: there may be deliveries of any number of functions.
+      this.held.delete(run);
+      if (key.running === 0) this.keys.delete(event.key);
+      const dueAt = this.deps.clock.now() + DELIVER_LATER_MS;
+      this.background(this.deps.queue.retry(event, unchanged(event, dueAt)));
+    }
   }
 
   private hasRoom(name: string, key: KeyState): boolean {
     // The share of one function shrinks as others take theirs, so that there is always some left for the next.
     if (key.running > 0 && key.running >= HELD_MAX - this.held.size) return false;
-    if (isDeliveryKey(name)) return key.running < DELIVERIES_MAX;
+    if (isDeliveryKey(name)) return key.running < DELIVERIES_MAX && this.delivering < DELIVERIES_IN_ALL;
     // Its room is known once one event has shown which version runs.
     if (key.spec === undefined) return key.running === 0;
     return this.scheduling.room(key.spec) > key.resolving || (key.running === 0 && key.resolving === 0);
@@ -176,6 +188,8 @@ export class EventConsumer {
   }
 
   private run(run: HeldEvent, key: KeyState): void {
+    const delivery = run instanceof DeliveryRun ? 1 : 0;
+    this.delivering += delivery;
     key.running++;
     key.resolving++;
     let resolved = false;
@@ -190,6 +204,7 @@ export class EventConsumer {
     };
     const done = run.run(onResolved).finally(() => {
       onResolved(undefined);
+      this.delivering -= delivery;
       key.running--;
       this.held.delete(run);
       if (key.running === 0 && key.parked.length === 0) this.keys.delete(run.event.key);

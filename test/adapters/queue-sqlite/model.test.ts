@@ -13,6 +13,7 @@ interface ModelEvent {
   readonly key: string;
   dueAt: number;
   attempts: number;
+  failures: number;
   epoch: number;
   /** Undefined while it waits. */
   expiresAt: number | undefined;
@@ -26,6 +27,7 @@ type Step =
   | { readonly do: 'lease'; readonly max: number; readonly skip: string | undefined }
   | { readonly do: 'renew' | 'retry' | 'settle'; readonly pick: number }
   | { readonly do: 'wait'; readonly ms: number }
+  | { readonly do: 'take-over' }
   | { readonly do: 'reopen' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -41,6 +43,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constantFrom('renew', 'retry', 'settle'), pick: fc.nat(100) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.nat(40) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('reopen' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('take-over' as const) }) },
 );
 
 /** The queue as plain data, and the real one beside it: every answer must agree. */
@@ -50,6 +53,9 @@ class Comparison {
   private readonly events = new Map<string, ModelEvent>();
   private readonly settled = new Map<string, number>();
   private readonly everLeased: LeasedEvent[] = [];
+  /** In the order of their ends. */
+  private readonly ended: string[] = [];
+  private nextFollower = 0;
   private readonly open: (now: () => number) => Promise<EventQueue>;
 
   constructor(queue: EventQueue, open: (now: () => number) => Promise<EventQueue>) {
@@ -66,6 +72,7 @@ class Comparison {
     if (each.do === 'enqueue') await this.enqueue(`e${each.id}`, KEYS[each.id % 3] ?? 'a', this.now + each.delay);
     else if (each.do === 'lease') await this.lease(each.max, new Set(each.skip === undefined ? [] : [each.skip]));
     else if (each.do === 'wait') this.now += each.ms;
+    else if (each.do === 'take-over') await this.takeOver();
     else if (each.do === 'reopen') {
       await this.queue.close();
       this.queue = await this.open(() => this.now);
@@ -79,7 +86,7 @@ class Comparison {
     const expected = this.events.has(id) || remembered ? 'duplicate' : 'accepted';
     if (expected === 'accepted') {
       this.settled.delete(id);
-      this.events.set(id, { key, dueAt, attempts: 0, epoch: 0, expiresAt: undefined });
+      this.events.set(id, { key, dueAt, attempts: 0, failures: 0, epoch: 0, expiresAt: undefined });
     }
     const payload = new TextEncoder().encode(id);
     assert.deepEqual(await this.queue.enqueue([{ id, key, dueAt, headers: id, payload }]), [expected]);
@@ -104,7 +111,8 @@ class Comparison {
       const event = this.events.get(each.id);
       assert.ok(event !== undefined && event.expiresAt === undefined && event.dueAt <= this.now, `${each.id} is free`);
       assert.ok(!skip.has(each.key) && each.epoch > event.epoch);
-      assert.deepEqual([each.attempts, new TextDecoder().decode(each.payload)], [event.attempts, each.id]);
+      assert.deepEqual([each.attempts, each.failures], [event.attempts, event.failures]);
+      assert.equal(new TextDecoder().decode(each.payload), each.id);
       Object.assign(event, { epoch: each.epoch, expiresAt: this.now + 30 });
       this.everLeased.push(each);
     }
@@ -132,15 +140,38 @@ class Comparison {
       event.expiresAt = undefined;
       event.dueAt = this.now + 5;
       event.attempts += pick % 2 === 0 ? 1 : 0;
+      event.failures = pick % 5;
     } else {
-      assert.equal(await this.queue.settle(lease, DONE), holds);
+      // One in three has an event that follows; its key comes after all others.
+      const id = `follows-${this.nextFollower++}`;
+      const follower = { id, key: 'c', dueAt: this.now, headers: null, payload: new TextEncoder().encode(id) };
+      const followers = pick % 3 === 0 ? [follower] : [];
+      assert.equal(await this.queue.settle(lease, { ...DONE, followers }), holds);
       if (!holds) return;
       this.events.delete(lease.id);
       this.settled.set(lease.id, this.now);
+      this.ended.push(lease.id);
+      for (const { key, dueAt } of followers) {
+        this.events.set(id, { key, dueAt, attempts: 0, failures: 0, epoch: 0, expiresAt: undefined });
+      }
+    }
+  }
+
+  private async takeOver(): Promise<void> {
+    const held = [...this.events].filter(([, event]) => event.expiresAt !== undefined);
+    const taken = await this.queue.takeOver({ leaseMs: 30, now: this.now });
+    assert.deepEqual(taken.map(({ id }) => id).toSorted(), held.map(([id]) => id).toSorted());
+    for (const each of taken) {
+      const event = this.events.get(each.id);
+      assert.ok(event !== undefined && each.epoch > event.epoch);
+      Object.assign(event, { epoch: each.epoch, expiresAt: this.now + 30 });
+      this.everLeased.push(each);
     }
   }
 
   private async compare(): Promise<void> {
+    const untold = (await this.queue.untold(1_000)).map(({ id }) => id);
+    assert.deepEqual(untold, this.ended);
     const events = [...this.events.values()];
     for (const key of [undefined, ...KEYS]) {
       const own = events.filter((event) => key === undefined || event.key === key);

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import type { TaskRecord } from '../../../src/core/domain/async-task.ts';
 import { TidemillError } from '../../../src/core/domain/errors.ts';
 import type { TriggerRecord } from '../../../src/core/domain/trigger.ts';
+import type { AsyncTasks } from '../../../src/core/ports/async-tasks.ts';
 import type { Input } from '../../../src/core/ports/control.ts';
 import { ACCOUNT } from '../door-world.ts';
 import { FcModels, type FcWorld, fcWorld, layerOf, viewOf } from './fc-world.ts';
@@ -9,6 +11,8 @@ import { FcModels, type FcWorld, fcWorld, layerOf, viewOf } from './fc-world.ts'
 let world: FcWorld;
 const seen: Record<string, unknown> = {};
 const TIMES = { createdTime: Date.UTC(2026, 0, 2, 3, 4, 5), lastModifiedTime: Date.UTC(2026, 0, 2, 3, 4, 6) };
+
+const T0 = Date.UTC(2026, 0, 2);
 
 const TRIGGER: TriggerRecord = {
   account: ACCOUNT,
@@ -241,5 +245,69 @@ test('operations that are not there yet are refused by their own name', async ()
       assert.match(error.message, new RegExp(`The operation ${name} is not supported`));
       return true;
     });
+  }
+});
+
+test('async tasks: times as numbers, payloads as text, what is not known yet left out', async () => {
+  const steps = [{ status: 'Enqueued', at: T0, detail: '' }] as const;
+  const waiting: TaskRecord = {
+    ...{ account: ACCOUNT, functionName: 'f', qualifier: 'prod', taskId: 't', requestId: 'r' },
+    ...{ status: 'Enqueued', startedAt: T0, endedAt: undefined, retries: 0, instanceId: '', durationMs: 0 },
+    ...{ message: '', destinationStatus: '', steps },
+  };
+  const ended: TaskRecord = { ...waiting, status: 'Failed', endedAt: T0 + 9, retries: 2, instanceId: 'c-1' };
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  const seen: unknown[] = [];
+  const tasks: Partial<AsyncTasks> = {
+    get: async (...call) => {
+      seen.push(call);
+      const task = { ...ended, durationMs: 7, message: 'no', destinationStatus: 'Succeeded' };
+      return { task, payload: bytes('in'), result: bytes('out') };
+    },
+    list: async (_account, _name, query) => {
+      seen.push(query);
+      return { items: [{ task: waiting }], nextToken: 'next' };
+    },
+    stop: async (...call) => void seen.push(call),
+  };
+  const own = await fcWorld({ tasks });
+  try {
+    const { body } = await own.client.getAsyncTask('f', 't', new FcModels.GetAsyncTaskRequest({ qualifier: 'prod' }));
+    assert.deepEqual(
+      { ...body, events: body?.events?.map((event) => ({ ...event })) },
+      {
+        taskId: 't',
+        requestId: 'r',
+        functionArn: `acs:fc:local:${ACCOUNT}:functions/f`,
+        qualifier: 'prod',
+        status: 'Failed',
+        startedTime: T0,
+        endTime: T0 + 9,
+        durationMs: 7,
+        alreadyRetriedTimes: 2,
+        instanceId: 'c-1',
+        taskErrorMessage: 'no',
+        destinationStatus: 'Succeeded',
+        taskPayload: 'in',
+        returnPayload: 'out',
+        events: [{ eventId: 1, status: 'Enqueued', timestamp: T0, eventDetail: '' }],
+      },
+    );
+    const query = { includePayload: true, limit: 3, prefix: 'a', sortOrderByTime: 'asc', startedTimeBegin: 5 };
+    const listed = await own.client.listAsyncTasks('f', new FcModels.ListAsyncTasksRequest(query));
+    const [task] = listed.body?.tasks ?? [];
+    assert.deepEqual(
+      [listed.body?.nextToken, task?.status, task?.endTime, task?.instanceId],
+      ['next', 'Enqueued', undefined, undefined],
+    );
+    const stopped = await own.client.stopAsyncTask('f', 't', new FcModels.StopAsyncTaskRequest({}));
+    assert.equal(stopped.statusCode, 204);
+    assert.deepEqual(JSON.parse(JSON.stringify(seen)), [
+      [ACCOUNT, 'f', 'prod', 't'],
+      { includePayload: 'true', limit: '3', prefix: 'a', sortOrderByTime: 'asc', startedTimeBegin: '5' },
+      [ACCOUNT, 'f', null, 't'],
+    ]);
+  } finally {
+    await own.close();
   }
 });

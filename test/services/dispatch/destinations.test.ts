@@ -168,6 +168,34 @@ describe('destinations', () => {
     await world.close();
   });
 
+  test('destinations that hang take no room from events', async () => {
+    const world = await DispatchWorld.open();
+    const names = Array.from({ length: 60 }, (_, n) => `hangs${n}`);
+    for (const name of names) {
+      world.catalog.put(name);
+      configure(world, name, { onSuccess: 'https://a.example/' });
+    }
+    world.catalog.put('other');
+    const hanging = Promise.withResolvers<{ status: number; text: string }>();
+    world.destinations.answer = () => hanging.promise;
+    for (let n = 0; n < 12; n++) {
+      for (const name of names) await world.dispatch.invokeAsync(eventFor(name, { requestId: `${name}-${n}` }));
+      await world.clock.advance(500);
+    }
+    await world.clock.advance(5_000);
+    const hung = world.destinations.posts.length;
+    assert.ok(hung >= 100 && hung <= 128, `${hung} deliveries hang`);
+    await world.dispatch.invokeAsync(eventFor('other', { requestId: 'other' }));
+    await world.clock.advance(2_000);
+    const ended = world.facts.of('event-ended').map(({ requestId }) => requestId);
+    assert.ok(ended.includes('other'));
+    assert.equal(ended.length, 60 * 12 + 1);
+    hanging.resolve({ status: 200, text: '' });
+    await world.clock.advance(30_000);
+    assert.equal(deliveries(world).length, 60 * 12);
+    await world.close();
+  });
+
   test('what is too long for a function is cut, and says so', async () => {
     const world = await DispatchWorld.open();
     world.catalog.put('f');
