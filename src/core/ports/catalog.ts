@@ -18,6 +18,7 @@ export interface Catalog {
   httpTrigger(domainPrefix: string): Promise<TriggerRecord | undefined>;
   /** All triggers of a type, over all accounts: event sources start from this and follow `onTrigger`. */
   triggers(type: TriggerRecord['config']['type']): Promise<readonly TriggerRecord[]>;
+  /** `key` is `ACCOUNT/FUNCTION/TRIGGER`; no trigger: it is gone. */
   onTrigger(
     listener: (change: { readonly key: string; readonly trigger: TriggerRecord | undefined }) => void,
   ): Disposable;

@@ -171,11 +171,16 @@ export class DocumentCatalog implements Catalog {
 
   async triggers(type: TriggerRecord['config']['type']): Promise<readonly TriggerRecord[]> {
     const found: TriggerRecord[] = [];
+    let last: { readonly owner: string; readonly functionId: string | undefined } | undefined;
     for await (const { value } of this.documents.scan<TriggerDocument>('t/')) {
       const { record, functionId } = value;
       if (record.config.type !== type) continue;
-      const head = await this.documents.read<FunctionDocument>(keys.function(record.account, record.functionName));
-      if (head?.value.record.functionId === functionId) found.push(record);
+      const owner = keys.function(record.account, record.functionName);
+      // A function's triggers come one after the other.
+      if (owner !== last?.owner) {
+        last = { owner, functionId: (await this.documents.read<FunctionDocument>(owner))?.value.record.functionId };
+      }
+      if (last.functionId === functionId) found.push(record);
     }
     return found;
   }

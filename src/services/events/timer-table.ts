@@ -1,6 +1,7 @@
-import { BinaryHeap } from '../../core/base/binary-heap.ts';
+import { LRUCache } from 'lru-cache';
 import { parseCron, type TimerSchedule } from '../../core/domain/cron.ts';
 import type { TriggerRecord } from '../../core/domain/trigger.ts';
+import { DueBuckets } from './due-buckets.ts';
 import { latestFire, nextFire } from './fire-times.ts';
 
 /** A fire that is older than this when it is noticed is not made up for, milliseconds. */
@@ -9,10 +10,13 @@ export const CATCH_UP_MS = 3_600_000;
 interface Timer {
   readonly trigger: TriggerRecord;
   readonly expression: string;
+  /** One object for all timers with this expression. */
   readonly schedule: TimerSchedule;
   /** Fires up to and including this time have been given out or passed over. */
   after: number;
+  /** Its place in the buckets. */
   due: number | undefined;
+  slot: number;
 }
 
 export interface DueFire {
@@ -28,9 +32,10 @@ export interface DueFire {
  */
 export class TimerTable {
   private readonly onDue: ((trigger: TriggerRecord, at: number) => void) | undefined;
+  /** By the name in the catalog, which changes come under. */
   private readonly timers = new Map<string, Timer>();
-  /** Entries of timers that changed since are passed over. */
-  private readonly order = new BinaryHeap<{ readonly due: number; readonly timer: Timer }>((a, b) => a.due < b.due);
+  private readonly order = new DueBuckets<Timer>();
+  private readonly schedules = new LRUCache<string, ReturnType<typeof parseCron>>({ max: 20_000 });
 
   /** `onDue` hears of every fire as soon as its time is known. */
   constructor(onDue?: (trigger: TriggerRecord, at: number) => void) {
@@ -42,72 +47,85 @@ export class TimerTable {
    * unless the table has a timer with the same schedule already: that goes on where it was.
    */
   set(trigger: TriggerRecord, after: number): void {
-    const { config, triggerId } = trigger;
-    const known = this.timers.get(triggerId);
+    const { config } = trigger;
+    const key = keyOf(trigger);
+    const known = this.timers.get(key);
     if (config.type !== 'timer' || !config.enable) {
-      this.remove(triggerId);
+      this.remove(key);
       return;
     }
-    if (known !== undefined && isSame(known.trigger, trigger)) return;
-    const schedule = known?.expression === config.cronExpression ? known.schedule : parseCron(config.cronExpression);
-    if (schedule.kind === 'invalid') {
-      // Written by a release with other rules: it cannot fire, and its owner sees the problem when updating it.
-      this.remove(triggerId);
-      return;
-    }
-    const from = known?.expression === config.cronExpression ? known.after : after;
-    const timer: Timer = { trigger, expression: config.cronExpression, schedule, after: from, due: undefined };
-    this.timers.set(triggerId, timer);
+    // Removed and made again under the same name, it is another timer.
+    const same = known !== undefined && known.trigger.triggerId === trigger.triggerId;
+    if (same && isSame(known.trigger, trigger)) return;
+    this.remove(key);
+    const { cronExpression: expression } = config;
+    const schedule = this.parsed(expression);
+    // Written by a release with other rules: it cannot fire, and its owner sees the problem when updating it.
+    if (schedule.kind === 'invalid') return;
+    const from = same && known.expression === expression ? known.after : after;
+    const timer: Timer = { trigger, expression, schedule, after: from, due: undefined, slot: 0 };
+    this.timers.set(key, timer);
     this.schedule(timer);
   }
 
-  remove(triggerId: string): void {
-    const timer = this.timers.get(triggerId);
-    if (timer !== undefined) timer.due = undefined;
-    this.timers.delete(triggerId);
-  }
-
-  /** Removes every timer that is not among these. */
-  keepOnly(triggerIds: ReadonlySet<string>): void {
-    for (const triggerId of this.timers.keys()) if (!triggerIds.has(triggerId)) this.remove(triggerId);
+  /** Takes out the timer that has this name in the catalog, if there is one. */
+  remove(key: string): void {
+    const timer = this.timers.get(key);
+    if (timer === undefined) return;
+    this.order.remove(timer);
+    this.timers.delete(key);
   }
 
   /** When the next timer is due; undefined when none ever is. */
   nextDue(): number | undefined {
-    for (let top = this.order.peek(); top !== undefined; top = this.order.peek()) {
-      if (this.isCurrent(top)) return top.due;
-      this.order.pop();
-    }
-    return undefined;
+    return this.order.first();
   }
 
   /** Every fire that is due at `now`, one per timer. */
   take(now: number): DueFire[] {
     const fires: DueFire[] = [];
-    for (let due = this.nextDue(); due !== undefined && due <= now; due = this.nextDue()) {
-      const timer = this.order.pop()?.timer;
-      if (timer === undefined) break;
-      const { schedule, trigger } = timer;
-      const since = Math.max(timer.after, now - CATCH_UP_MS - 1);
-      const at = latestFire(schedule, trigger.createdTime, since, now);
-      if (at !== undefined) fires.push({ trigger, at });
-      timer.after = now;
-      this.schedule(timer);
+    for (let due = this.order.first(); due !== undefined && due <= now; due = this.order.first()) {
+      for (const timer of this.order.takeFirst()) {
+        const at = this.fireOf(timer, due, now);
+        if (at !== undefined) fires.push({ trigger: timer.trigger, at });
+        this.schedule(timer);
+      }
     }
     return fires;
   }
 
-  private schedule(timer: Timer): void {
-    timer.due = nextFire(timer.schedule, timer.trigger.createdTime, timer.after);
-    if (timer.due === undefined) return;
-    this.order.push({ due: timer.due, timer });
-    this.onDue?.(timer.trigger, timer.due);
+  /** The one fire to give out for a timer that was due at `due`; moves it past `now`. */
+  private fireOf(timer: Timer, due: number, now: number): number | undefined {
+    const { schedule, trigger, after } = timer;
+    // On time: the fire that was due is the latest one unless the next one has passed as well.
+    const following = nextFire(schedule, trigger.createdTime, due);
+    timer.after = now;
+    if (due >= now - CATCH_UP_MS && (following === undefined || following > now)) return due;
+    const since = Math.max(after, now - CATCH_UP_MS - 1);
+    return latestFire(schedule, trigger.createdTime, since, now);
   }
 
-  private isCurrent(entry: { readonly due: number; readonly timer: Timer }): boolean {
-    const { timer, due } = entry;
-    return timer.due === due && this.timers.get(timer.trigger.triggerId) === timer;
+  private parsed(expression: string): ReturnType<typeof parseCron> {
+    let schedule = this.schedules.get(expression);
+    if (schedule === undefined) {
+      schedule = parseCron(expression);
+      this.schedules.set(expression, schedule);
+    }
+    return schedule;
   }
+
+  private schedule(timer: Timer): void {
+    const due = nextFire(timer.schedule, timer.trigger.createdTime, timer.after);
+    timer.due = due;
+    if (due === undefined) return;
+    this.order.add(timer, due);
+    this.onDue?.(timer.trigger, due);
+  }
+}
+
+/** The name of a trigger in the catalog (see Catalog.onTrigger). */
+export function keyOf({ account, functionName, triggerName }: TriggerRecord): string {
+  return `${account}/${functionName}/${triggerName}`;
 }
 
 /** Whether a trigger read again says what it said before. */

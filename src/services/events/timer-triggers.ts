@@ -6,7 +6,7 @@ import type { TriggerRecord } from '../../core/domain/trigger.ts';
 import type { Catalog } from '../../core/ports/catalog.ts';
 import type { MetadataStore } from '../../core/ports/metadata-store.ts';
 import { timerPayload } from './payloads.ts';
-import { CATCH_UP_MS, type DueFire, TimerTable } from './timer-table.ts';
+import { CATCH_UP_MS, type DueFire, keyOf, TimerTable } from './timer-table.ts';
 import type { TriggerTarget } from './trigger-target.ts';
 
 interface OpenFire {
@@ -28,6 +28,8 @@ interface TimerTriggerOptions {
 export const FIRED_UNTIL_KEY = 'events/timers/fired-until';
 /** How often at most that time is written, milliseconds. It may lag: fires found again are de-duplicated. */
 const SAVE_EVERY_MS = 1000;
+/** Timers put into the table in one go at the start: a few milliseconds. */
+const SLICE = 2_000;
 /** The longest sleep: the wall clock may be set while a timer of the monotonic clock runs. */
 const LONGEST_SLEEP_MS = 30_000;
 
@@ -53,7 +55,10 @@ export class TimerTriggers {
   /** Something was fired since the time was last written. */
   private unsaved = false;
   private listing: Promise<void> | undefined;
-  private changes = 0;
+  /** While the list is read: the names of the triggers that changed meanwhile. */
+  private overtaken: Set<string> | undefined;
+  /** Nothing fires before all timers are known: the kept time must not pass a fire that is yet to be found. */
+  private listed = false;
 
   constructor(options: TimerTriggerOptions) {
     this.options = options;
@@ -66,8 +71,9 @@ export class TimerTriggers {
     const saved = (await store.get(FIRED_UNTIL_KEY))?.value;
     this.firedUntil = typeof saved === 'number' ? saved : 0;
     this.savedUntil = this.firedUntil;
-    this.subscriptions.add(catalog.onTrigger(({ trigger }) => this.changed(trigger)));
-    await this.list();
+    this.subscriptions.add(catalog.onTrigger(({ key, trigger }) => this.changed(key, trigger)));
+    this.listing = this.list();
+    await this.listing;
   }
 
   /** Resolves when nothing is under way any more and it is written down how far timers have fired. */
@@ -82,40 +88,40 @@ export class TimerTriggers {
     await this.save();
   }
 
-  private changed(trigger: TriggerRecord | undefined): void {
-    this.changes++;
+  private changed(key: string, trigger: TriggerRecord | undefined): void {
+    this.overtaken?.add(key);
     if (trigger?.config.type === 'timer') {
       this.table.set(trigger, trigger.lastModifiedTime);
       this.arm();
-    } else if (trigger === undefined) {
-      // The key alone does not say which timer it was, so the list decides.
-      void this.list().catch((error: unknown) => {
-        this.options.log.log('error', 'timer triggers could not be listed', { error: String(error) });
-      });
+    } else {
+      this.table.remove(key);
     }
   }
 
-  /** Makes the table what the catalog says. */
-  private list(): Promise<void> {
-    if (this.listing !== undefined) return this.listing;
-    this.listing = this.readAll().finally(() => {
-      this.listing = undefined;
-    });
-    return this.listing;
-  }
-
-  private async readAll(): Promise<void> {
-    for (;;) {
-      const seen = this.changes;
+  /** Makes the table what the catalog says, in slices: whatever else this process does goes on between them. */
+  private async list(): Promise<void> {
+    const overtaken = new Set<string>();
+    this.overtaken = overtaken;
+    try {
       const triggers = await this.options.catalog.triggers('timer');
-      if (this.stopping.signal.aborted) return;
-      // A list that a change overtook may lack what was just made, or hold what was just removed.
-      if (seen !== this.changes) continue;
-      this.table.keepOnly(new Set(triggers.map((trigger) => trigger.triggerId)));
-      for (const trigger of triggers) this.table.set(trigger, Math.max(this.firedUntil, trigger.lastModifiedTime));
-      this.tick();
-      return;
+      for (const [index, trigger] of triggers.entries()) {
+        if (index % SLICE === SLICE - 1) await this.breathe();
+        if (this.stopping.signal.aborted) return;
+        // What changed since it was read is in the table already, or gone from it.
+        if (overtaken.has(keyOf(trigger))) continue;
+        this.table.set(trigger, Math.max(this.firedUntil, trigger.lastModifiedTime));
+      }
+    } finally {
+      this.overtaken = undefined;
     }
+    this.listed = true;
+    this.tick();
+  }
+
+  private breathe(): Promise<void> {
+    return new Promise((resolve) => {
+      this.options.clock.after(0, resolve);
+    });
   }
 
   private tick(): void {
@@ -129,7 +135,7 @@ export class TimerTriggers {
   private arm(): void {
     this.alarm?.dispose();
     const due = this.table.nextDue();
-    if (due === undefined || this.stopping.signal.aborted) return;
+    if (due === undefined || !this.listed || this.stopping.signal.aborted) return;
     const delay = Math.min(LONGEST_SLEEP_MS, Math.max(0, due - this.options.clock.now()));
     this.alarm = this.options.clock.after(delay, () => this.tick());
   }

@@ -149,12 +149,14 @@ export class SimulatedWorld {
 
   setTrigger(trigger: TriggerRecord): void {
     this.triggers.set(trigger.triggerName, trigger);
-    this.triggerChanges.emit({ key: trigger.triggerName, trigger });
+    this.triggerChanges.emit({ key: `${trigger.account}/${trigger.functionName}/${trigger.triggerName}`, trigger });
   }
 
   removeTrigger(name: string): void {
+    const known = this.triggers.get(name);
     this.triggers.delete(name);
-    this.triggerChanges.emit({ key: name, trigger: undefined });
+    const key = `${known?.account}/${known?.functionName}/${name}`;
+    this.triggerChanges.emit({ key, trigger: undefined });
   }
 
   putObject(event: Partial<ObjectEvent> & { readonly sequence: number }): void {
