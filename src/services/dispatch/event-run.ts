@@ -92,8 +92,13 @@ export class EventRun {
     try {
       const target = await resolveTarget(this.deps, account, functionName, qualifier);
       onResolved(target.spec);
-      const answer = await this.deps.invoker.invoke(this.command(target), 'async');
-      return await endOfAnswer(answer, keep);
+      const command = this.command(target);
+      const ended = await this.deps.invoker.turn(command);
+      try {
+        return await endOfAnswer(await this.deps.invoker.invoke(command, 'async'), keep);
+      } finally {
+        ended();
+      }
     } catch (error) {
       if (this.abort.signal.aborted) return this.stopping ? STOPPED : { kind: 'given-up' };
       if (error instanceof TidemillError) return endOfError(error);

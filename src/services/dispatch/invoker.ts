@@ -45,6 +45,11 @@ export class Invoker {
     return this.wait(command, invocation);
   }
 
+  /** See LoopGuard.turn. */
+  turn(command: InvokeCommand): Promise<() => void> {
+    return this.deps.guard.turn(command);
+  }
+
   /** Starts or finds one instance without calling the handler. Rejects with InstanceStartError when the function is at fault. */
   async warm(target: Target, requestId: string): Promise<{ instanceId: string; startLog: string }> {
     try {

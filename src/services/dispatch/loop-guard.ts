@@ -5,6 +5,7 @@ import { LOOP_VARIABLES, type LoopLimits, loopLimitsOf } from '../../core/domain
 import type { InvokeCommand } from '../../core/ports/dispatch.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
 import { DescendantRate } from './descendant-rate.ts';
+import { RecursionWidth, recursionDepth } from './recursion-width.ts';
 
 interface LoopGuardOptions {
   readonly limits: LoopLimits;
@@ -16,6 +17,8 @@ interface LoopGuardOptions {
 const PROVEN_MS = 600_000;
 const PROVEN_KEPT = 4_096;
 
+function nothingHeld(): void {}
+
 /**
  * Stops chains of calls that must be loops, and bounds how fast the descendants of one first request grow, so that a tree
  * of calls cannot fill the platform before its branches are long enough to be stopped. Once one branch has reached the hop
@@ -26,6 +29,7 @@ const PROVEN_KEPT = 4_096;
 export class LoopGuard {
   private readonly options: LoopGuardOptions;
   private readonly rate = new DescendantRate();
+  private readonly width = new RecursionWidth();
   /** First request and function of loops that were found, and when last. */
   private readonly proven = new Map<string, number>();
 
@@ -50,6 +54,18 @@ export class LoopGuard {
     if (verdict === 'admitted') return undefined;
     if (verdict === 'refused-first') this.alarm(command, invocation, 'rate', descendantsPerMinute);
     return rateError(lineage, descendantsPerMinute);
+  }
+
+  /**
+   * Resolves when an event may run that a function has caused for itself, at once for all others; call the answer when the
+   * run has ended. Rejects with the signal's reason.
+   */
+  async turn({ lineage, target, signal }: InvokeCommand): Promise<() => void> {
+    const { account, functionName, config } = target.spec;
+    const depth = recursionDepth(lineage, functionName);
+    const { maxHops } = loopLimitsOf(config.environmentVariables, this.options.limits);
+    if (depth === 0 || maxHops === Number.POSITIVE_INFINITY) return nothingHeld;
+    return await this.width.enter(`${lineage.rootRequestId} ${account}/${functionName}`, depth, maxHops, signal);
   }
 
   private prove(command: InvokeCommand, now: number): void {
