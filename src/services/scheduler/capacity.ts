@@ -2,7 +2,7 @@ import type { RejectReason } from './events.ts';
 import { claim, mayClaim, memoryRefusal } from './fair-share.ts';
 import { greedyDualVictim } from './keep-alive-eviction.ts';
 import { addInstance, end } from './lifecycle.ts';
-import type { FunctionState, InstanceState, SchedulerState, VersionState } from './state.ts';
+import type { AccountState, FunctionState, InstanceState, SchedulerState, VersionState } from './state.ts';
 
 /**
  * Room for instances: the function's own limit, the account's, and the memory of the nodes. Idle instances are room too:
@@ -52,7 +52,7 @@ function functionRoom(owner: FunctionState): number {
 function accountRoom(owner: FunctionState): number {
   const account = owner.account;
   if (owner.limit !== undefined) return Number.POSITIVE_INFINITY;
-  return account.limit - account.reserved - account.shared + account.idle.size;
+  return account.limit - account.reserved - account.shared + account.idle;
 }
 
 function memoryRoom(state: SchedulerState, memoryMb: number): number {
@@ -80,7 +80,7 @@ export function tryStart(
   if (memoryRoom(state, memoryMb) < 1) return claim(state, version) ? 'later' : 'memory';
   if (owner.limit !== undefined && owner.instances >= owner.limit) evictOfFunction(state, owner);
   if (owner.limit === undefined && owner.account.shared >= owner.account.limit - owner.account.reserved) {
-    if (owner.account.idle.last !== undefined) end(state, owner.account.idle.last, undefined);
+    evictOfAccount(state, owner.account);
   }
   const capacity = state.memoryCapacityMb ?? Number.POSITIVE_INFINITY;
   while (state.memoryUsedMb - state.memoryStoppingMb + memoryMb > capacity) {
@@ -93,6 +93,20 @@ export function tryStart(
   const instance = addInstance(state, version, { id: state.nextInstance++, phase: 'starting', now, cause, reserved });
   state.effects.push({ type: 'start', instance: instance.id, version: version.shape, cause });
   return 'started';
+}
+
+/**
+ * Ends the longest idle instance of the account's functions without a reservation. Looks through what was idle longer in other
+ * accounts: O(idle instances), only at an account's limit.
+ */
+function evictOfAccount(state: SchedulerState, account: AccountState): void {
+  if (account.idle === 0) return;
+  for (const instance of state.idle.backwards()) {
+    const owner = instance.version.function;
+    if (owner.account !== account || owner.limit !== undefined) continue;
+    end(state, instance, undefined);
+    return;
+  }
 }
 
 /** Ends the longest idle instance of the function, whichever version it runs. False when none is idle. */

@@ -261,8 +261,7 @@ function changeShare(versions: Iterable<VersionState>, sign: 1 | -1): void {
     for (const instance of version.instances) {
       if (instance.phase === 'stopping') continue;
       account.shared += sign;
-      if (sign < 0) instance.inAccountIdle.unlink();
-      else if (instance.inIdle.list !== undefined) account.idle.pushBack(instance.inAccountIdle);
+      if (instance.inIdle.list !== undefined && !instance.reserved) account.idle += sign;
     }
   }
 }

@@ -1,5 +1,5 @@
 import type { RejectReason } from './events.ts';
-import { drain } from './lifecycle.ts';
+import { drain, end } from './lifecycle.ts';
 import type { AccountState, FunctionState, InstanceState, SchedulerState, VersionState } from './state.ts';
 
 /**
@@ -20,7 +20,8 @@ export function claim(state: SchedulerState, version: VersionState): boolean {
   if (isPending(version.claim)) return true;
   const instance = giver(state, version);
   if (instance === undefined) return false;
-  drain(state, instance);
+  if (instance.inFlight > 0) drain(state, instance);
+  else end(state, instance, undefined);
   version.claim = instance;
   return true;
 }

@@ -91,7 +91,7 @@ function enterIdle(state: SchedulerState, instance: InstanceState, now: number):
   if (instance.used) noteIdle(instance.version, now);
   state.memoryIdleMb += instance.version.shape.memoryMb;
   state.idle.pushFront(instance.inIdle);
-  if (owner.limit === undefined) owner.account.idle.pushFront(instance.inAccountIdle);
+  if (owner.limit === undefined) owner.account.idle++;
   // Left where it is while calls come and go: when it fires it looks how long the instance really was idle.
   const firstLook = now + firstLookMs(state, instance.version);
   if (instance.idleTimer.list === undefined || instance.idleTimer.at > firstLook) {
@@ -101,11 +101,12 @@ function enterIdle(state: SchedulerState, instance: InstanceState, now: number):
 
 function leaveIdle(state: SchedulerState, instance: InstanceState): void {
   if (instance.inIdle.list === state.reservedIdle) return instance.inIdle.unlink();
-  instance.version.function.idle--;
+  const owner = instance.version.function;
+  owner.idle--;
   instance.version.idle--;
   state.memoryIdleMb -= instance.version.shape.memoryMb;
   instance.inIdle.unlink();
-  instance.inAccountIdle.unlink();
+  if (owner.limit === undefined) owner.account.idle--;
 }
 
 /** A ready instance gets no more calls. */

@@ -55,7 +55,6 @@ export class InstanceState {
   killReason: 'timeout' | 'killed' | undefined = undefined;
   readonly inVersion: ListNode<InstanceState>;
   readonly inFree: ListNode<InstanceState>;
-  readonly inAccountIdle: ListNode<InstanceState>;
   readonly inIdle: ListNode<InstanceState>;
   readonly idleTimer: Deadline<InstanceState>;
 
@@ -67,7 +66,6 @@ export class InstanceState {
     this.cause = cause;
     this.inVersion = new ListNode<InstanceState>(this);
     this.inFree = new ListNode<InstanceState>(this);
-    this.inAccountIdle = new ListNode<InstanceState>(this);
     this.inIdle = new ListNode<InstanceState>(this);
     this.idleTimer = new Deadline<InstanceState>(this);
   }
@@ -161,8 +159,8 @@ export class AccountState {
   shared = 0;
   /** Calls that wait or run. */
   calls = 0;
-  /** Idle instances of functions without a reservation, least recently used last. */
-  readonly idle = new LinkedList<InstanceState>();
+  /** How many of them are idle. Which ones is only asked at the limit, so there is no list: it would cost each warm call. */
+  idle = 0;
   /** Versions that wait for room in the account. */
   readonly blocked = new LinkedList<VersionState>();
 

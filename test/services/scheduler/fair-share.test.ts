@@ -53,6 +53,18 @@ describe('memory that one function has taken', () => {
     assert.equal(simulator.call(shapeOf('three', { memoryMb: 512 }), 10).end, 'no-capacity');
   });
 
+  test('an idle instance gives way at once, also where more runs than there is room for', () => {
+    const simulator = new Simulator();
+    simulator.strictLimits = false;
+    simulator.send({ type: 'memory', capacityMb: 256 });
+    for (let i = 0; i < 2; i++) simulator.call(heavy, 5_000);
+    simulator.run(1_000);
+    simulator.adopt(heavy, 0);
+    const small = simulator.call(shapeOf('small'), 10);
+    simulator.run(12_000);
+    assert.equal(small.end, 'done');
+  });
+
   test('reserved instances do not give way', () => {
     const simulator = new Simulator();
     simulator.send({ type: 'memory', capacityMb: CAPACITY });
