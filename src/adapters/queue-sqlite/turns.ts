@@ -103,8 +103,17 @@ export class Turns {
 
   /** The `max` keys that hold most. */
   largest(max: number): KeyTurn[] {
-    const all = [...this.byId.values()];
-    return all.sort((a, b) => b.waiting + b.leased - (a.waiting + a.leased)).slice(0, max);
+    const holds = (turn: KeyTurn) => turn.waiting + turn.leased;
+    const kept = new BinaryHeap<KeyTurn>((a, b) => holds(a) < holds(b));
+    for (const turn of this.byId.values()) {
+      const least = kept.size < max ? undefined : kept.peek();
+      if (least !== undefined && holds(least) >= holds(turn)) continue;
+      if (least !== undefined) kept.pop();
+      kept.push(turn);
+    }
+    const turns: KeyTurn[] = [];
+    for (let turn = kept.pop(); turn !== undefined; turn = kept.pop()) turns.push(turn);
+    return turns.reverse();
   }
 
   /** How many reminders are kept, outdated ones included. */

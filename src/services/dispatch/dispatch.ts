@@ -111,7 +111,7 @@ class Dispatcher implements Dispatch, CallerLineage {
     this.stopped = true;
     await this.consumer.drain();
     if (this.open > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
-    await this.teller.flush();
+    await this.teller.finish();
   }
 
   close(): Promise<void> {

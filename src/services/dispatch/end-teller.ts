@@ -10,6 +10,8 @@ import { deliveryOf } from './delivery-envelope.ts';
 
 /** How long told ends may lie in the queue: one look at the log's disk for all that ended meanwhile. */
 const TELL_MS = 100;
+/** While they cannot be told, how often to try. */
+const RETRY_MS = 2_000;
 const PAGE = 1_000;
 
 interface TellerDeps {
@@ -31,7 +33,8 @@ export class EndTeller {
   private first: number | undefined = undefined;
   private last = 0;
   private done = 0;
-  private caughtUp: Promise<void> = Promise.resolve();
+  /** What an earlier process left is told, or is being told; undefined: not yet, or it failed. */
+  private caughtUp: Promise<void> | undefined = undefined;
   private telling = false;
 
   constructor(deps: TellerDeps) {
@@ -41,18 +44,26 @@ export class EndTeller {
 
   start(): void {
     this.lifetime.add(this.deps.queue.onEnd((end) => this.ended(end)));
-    this.caughtUp = this.catchUp();
-    this.caughtUp.catch((error: unknown) => this.failed(error));
+    this.background();
   }
 
   /** Resolves when every end so far is on disk as a fact. */
-  async flush(): Promise<void> {
+  private async flush(): Promise<void> {
+    this.caughtUp ??= this.catchUp().catch((error: unknown) => {
+      this.caughtUp = undefined;
+      throw error;
+    });
     await this.caughtUp;
     const { last } = this;
     if (last === this.done) return;
     await this.deps.facts.flush();
     await this.deps.queue.told(last);
     this.done = Math.max(this.done, last);
+  }
+
+  /** As `flush`, for the end of this process: what cannot be told now is told by the next. */
+  async finish(): Promise<void> {
+    await this.flush().catch((error: unknown) => this.failed(error));
   }
 
   dispose(): void {
@@ -69,11 +80,16 @@ export class EndTeller {
   private background(): void {
     if (this.telling) return;
     this.telling = true;
+    let again = TELL_MS;
     this.flush()
-      .catch((error: unknown) => this.failed(error))
+      .catch((error: unknown) => {
+        again = RETRY_MS;
+        this.failed(error);
+      })
       .finally(() => {
         this.telling = false;
-        if (this.last > this.done) this.alarm.wakeBy(this.deps.clock.monotonic() + TELL_MS);
+        if (this.last > this.done || this.caughtUp === undefined)
+          this.alarm.wakeBy(this.deps.clock.monotonic() + again);
       });
   }
 

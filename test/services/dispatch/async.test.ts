@@ -267,6 +267,31 @@ describe('many events', () => {
     await world.close();
   });
 
+  test('a log that cannot be written is tried again, and every end is told once', async () => {
+    const world = await DispatchWorld.open({ started: false });
+    world.catalog.put('f');
+    await world.dispatch.invokeAsync(eventFor('f', { requestId: 'old' }));
+    const [dead] = await world.queue.lease({ max: 1, leaseMs: 100, now: world.clock.now() });
+    assert.ok(dead && (await world.queue.settle(dead, { state: 'Failed', attempts: 1, message: '', followers: [] })));
+    const { flush } = world.facts;
+    world.facts.flush = () => Promise.reject(new Error('the disk is full'));
+    world.dispatch.start();
+    await world.dispatch.invokeAsync(eventFor('f', { requestId: 'new' }));
+    await world.clock.advance(5_000);
+    assert.equal((await world.queue.untold(10)).length, 2);
+    world.facts.flush = flush;
+    await world.clock.advance(5_000);
+    assert.equal((await world.queue.untold(10)).length, 0);
+    assert.deepEqual(
+      world.facts
+        .of('event-ended')
+        .map(({ requestId }) => requestId)
+        .toSorted(),
+      ['new', 'old'],
+    );
+    await world.close();
+  });
+
   test('an end that a server recorded and then died is told once, whether or not it had told it', async () => {
     const world = await DispatchWorld.open({ started: false });
     world.catalog.put('f');
