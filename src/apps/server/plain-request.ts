@@ -20,6 +20,7 @@ const MAX_HEAD = 8 * 1024;
 const MAX_HEADERS = 64;
 
 const VERSION = ' HTTP/1.1\r\n';
+const END = '\r\n\r\n';
 /** A header name (RFC 9110 5.6.2), and a plain value: visible ASCII and spaces. */
 const NAME = /^[!#$%&'*+.^`|~\w-]+$/;
 const VALUE = /^[\x20-\x7e]*$/;
@@ -71,7 +72,11 @@ export interface KnownLines {
   readonly fields: FieldLine[];
 }
 
-/** What the parser may remember for one connection; at most one head. */
+/** A line keeps the text alive that it was cut from: together they bound what a connection can hold, 64 KB as for its body. */
+const MAX_KNOWN_LINES = 16;
+const MAX_KNOWN_TEXT = 4 * 1024;
+
+/** What the parser may remember for one connection. */
 export function knownLines(): KnownLines {
   return { first: undefined, fields: [] };
 }
@@ -86,14 +91,14 @@ export function knownLines(): KnownLines {
  * `taken` must answer the same for the same request each time; `known` belongs to one connection.
  */
 export function plainRequest(bytes: Buffer, taken: Taken, peer: Peer, known: KnownLines): PlainRequest | undefined {
-  const end = bytes.indexOf('\r\n\r\n');
-  if (end < 0 || end > MAX_HEAD) return undefined;
-  const text = bytes.toString('latin1', 0, end + 2);
+  const text = bytes.toString('latin1', 0, MAX_HEAD + END.length);
+  const end = text.indexOf(END);
+  if (end < 0) return undefined;
   const first = firstLine(text, taken, known);
   if (first === undefined) return undefined;
   const headers = new Fields() as IncomingHttpHeaders;
   const rawHeaders: string[] = [];
-  if (!readFields(text, first.text.length, known.fields, headers, rawHeaders)) return undefined;
+  if (!readFields(text, first.text.length, end + 2, known.fields, headers, rawHeaders)) return undefined;
   const { connection } = headers;
   if (headers.host === undefined) return undefined;
   if (connection !== undefined && connection !== 'keep-alive' && connection.toLowerCase() !== 'keep-alive') {
@@ -101,7 +106,7 @@ export function plainRequest(bytes: Buffer, taken: Taken, peer: Peer, known: Kno
   }
   const bodyLength = lengthOf(headers);
   if (bodyLength === undefined || (bodyLength !== 'chunked' && bodyLength > MAX_BODY)) return undefined;
-  return { head: new PlainHead(first, headers, rawHeaders, peer), bodyAt: end + 4, bodyLength };
+  return { head: new PlainHead(first, headers, rawHeaders, peer), bodyAt: end + END.length, bodyLength };
 }
 
 /** Undefined when the headers could be understood in more than one way, or say more than a plain length. */
@@ -125,17 +130,17 @@ function firstLine(text: string, taken: Taken, known: KnownLines): FirstLine | u
   return known.first;
 }
 
-/** Header lines from `at` to the end of the text, each ended by CRLF; false when one is not plain. */
+/** Header lines from `at` to `end`, each ended by CRLF; false when one is not plain. */
 function readFields(
   text: string,
   at: number,
+  end: number,
   known: FieldLine[],
   headers: IncomingHttpHeaders,
   rawHeaders: string[],
 ): boolean {
-  const { length } = text;
   let here = at;
-  for (let i = 0; here < length; i++) {
+  for (let i = 0; here < end; i++) {
     const last = known[i];
     const line = last !== undefined && beginsWith(text, last.text, here) ? last : readField(text, here, last);
     if (line === undefined || i === MAX_HEADERS) return false;
@@ -143,7 +148,7 @@ function readFields(
     if (headers[name.lower] !== undefined) return false;
     headers[name.lower] = value;
     rawHeaders.push(name.raw, value);
-    if (line !== last) known[i] = line;
+    if (line !== last && i < MAX_KNOWN_LINES && text.length <= MAX_KNOWN_TEXT) known[i] = line;
     here += line.text.length;
   }
   return true;
