@@ -45,7 +45,8 @@ export class LoopGuard {
     const { maxHops, descendantsPerMinute } = limits;
     const now = this.options.clock.monotonic();
     if (lineage.hops >= maxHops) {
-      this.prove(command, now);
+      // hops that a caller only says it has prove nothing about others
+      if (isRecursive(lineage, target.spec.functionName)) this.prove(command, now);
       this.alarm(command, invocation, 'hops', maxHops);
       return loopError(lineage, maxHops);
     }

@@ -79,6 +79,14 @@ describe('the hop limit', () => {
     await world.close();
   });
 
+  test('hops that a caller claims without a chain stop its own call and nobody else', async () => {
+    const world = await opened();
+    const claimed = { hops: LIMITS.hopsDefault, rootRequestId: 'root', cause: 'call' } as const;
+    await assert.rejects(call(world, claimed), limited);
+    await call(world, deep(3));
+    await world.close();
+  });
+
   test('once a loop is proven its other branches are stopped, but nothing else is', async () => {
     const world = await opened();
     await assert.rejects(call(world, deep(LIMITS.hopsDefault)), limited);
