@@ -4,7 +4,7 @@ import { connect, type Platform } from '../conformance/start.ts';
 import { type Measurement, median, type Row } from './row.ts';
 import { burstFromPool, burstFromScratch } from './rows/burst.ts';
 import { coldByHand } from './rows/cold-by-hand.ts';
-import { coldFromPool, coldFromScratch } from './rows/cold.ts';
+import { coldFromBare, coldFromPool, coldFromScratch } from './rows/cold.ts';
 import { frozenCall } from './rows/frozen.ts';
 import { idleMemory } from './rows/idle-memory.ts';
 import { keepAlive } from './rows/keep-alive.ts';
@@ -17,6 +17,7 @@ const ROWS: readonly Row[] = [
   warmCost,
   warmLatency,
   coldFromPool,
+  coldFromBare,
   coldFromScratch,
   coldByHand,
   idleMemory,

@@ -1,6 +1,7 @@
-import { connect, type Platform } from '../../conformance/start.ts';
+import type { Platform } from '../../conformance/start.ts';
 import { Caller } from '../caller.ts';
 import { deployEcho, fcClient } from '../functions.ts';
+import { NOTHING_BARE, onOwnPlatform } from '../own-platform.ts';
 import { waitForPool } from '../pool-ready.ts';
 import { timeCommand } from '../processes.ts';
 import type { Measurement, Pair, Row } from '../row.ts';
@@ -23,22 +24,6 @@ async function burst(platform: Platform, environment: Readonly<Record<string, st
   return { ours, baseline: performance.now() - bare };
 }
 
-/** On a platform of its own, whose pool is as deep as the burst is large. */
-async function onOwnPlatform(pool: number, environment: Readonly<Record<string, string>>): Promise<Pair> {
-  const before = process.env.TIDEMILL_TUNING;
-  process.env.TIDEMILL_TUNING = JSON.stringify({
-    agent: { poolDepth: pool, poolMembers: pool, poolMemoryPercent: 50 },
-  });
-  const platform = await connect();
-  try {
-    return await burst(platform, environment);
-  } finally {
-    if (before === undefined) delete process.env.TIDEMILL_TUNING;
-    else process.env.TIDEMILL_TUNING = before;
-    await platform.close();
-  }
-}
-
 const baseline = '100 × node -e 0 at once';
 
 /** From nothing to 100 instances while as many booted runtimes wait. */
@@ -46,7 +31,8 @@ export const burstFromPool: Row = {
   name: 'burst-pool',
   baseline,
   async run(): Promise<readonly Measurement[]> {
-    const pair = await onOwnPlatform(INSTANCES, {});
+    const deep = { poolDepth: INSTANCES, poolMembers: INSTANCES, poolMemoryPercent: 50 };
+    const pair = await onOwnPlatform(deep, (platform) => burst(platform, {}));
     return [{ measure: '100 first answers', unit: 'ms', rounds: [pair], goal: 0.15 }];
   },
 };
@@ -56,7 +42,9 @@ export const burstFromScratch: Row = {
   name: 'burst-scratch',
   baseline,
   async run(): Promise<readonly Measurement[]> {
-    const pair = await onOwnPlatform(0, { NODE_OPTIONS: '--no-warnings' });
+    const pair = await onOwnPlatform({ poolDepth: 0, ...NOTHING_BARE }, (platform) =>
+      burst(platform, { NODE_OPTIONS: '--no-warnings' }),
+    );
     return [{ measure: '100 first answers', unit: 'ms', rounds: [pair], goal: 1.4 }];
   },
 };

@@ -18,8 +18,13 @@ const BACKLOG = 128;
 const HOSTNAME_LENGTH = 63;
 const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 
-/** Makes and starts one sandbox. Rejects leaving nothing behind. */
-export async function makeSandbox(parts: SandboxParts, spec: SandboxSpec, onGone: () => void): Promise<OciSandbox> {
+/** Makes and starts one sandbox. Rejects leaving nothing behind. `prepareEtc` may add to the folder seen at INSTANCE_ETC. */
+export async function makeSandbox(
+  parts: SandboxParts,
+  spec: SandboxSpec,
+  onGone: () => void,
+  prepareEtc?: (etcPath: string) => void,
+): Promise<OciSandbox> {
   if (!ID.test(spec.id)) throw new Error(`"${spec.id}" cannot name a sandbox`);
   let record: SandboxRecord = {
     format: 1,
@@ -36,6 +41,7 @@ export async function makeSandbox(parts: SandboxParts, spec: SandboxSpec, onGone
     parts.records.write(record);
     const folder = parts.records.folderOf(spec.id);
     writeBundle(parts, spec, folder, disk, slot);
+    prepareEtc?.(etcFolder(folder));
     await parts.slots.setEgress(slot.number, spec.internetAccess);
     const fifo = join(folder, 'out');
     mkfifo(fifo, 0o600);
@@ -61,6 +67,11 @@ export async function makeSandbox(parts: SandboxParts, spec: SandboxSpec, onGone
   }
 }
 
+/** The folder of the host that a sandbox sees at INSTANCE_ETC. */
+export function etcFolder(folder: string): string {
+  return join(folder, 'etc');
+}
+
 function verifyLimits(parts: SandboxParts, spec: SandboxSpec, pid: number): void {
   try {
     parts.cgroups.verify(spec.id, spec.limits, pid);
@@ -84,7 +95,7 @@ async function takeParts(parts: SandboxParts, spec: SandboxSpec): Promise<{ disk
 
 function writeBundle(parts: SandboxParts, spec: SandboxSpec, folder: string, disk: Disk, slot: NetworkSlot): void {
   const hostname = spec.id.replaceAll(/[_.]/g, '-').slice(0, HOSTNAME_LENGTH);
-  const etcPath = join(folder, 'etc');
+  const etcPath = etcFolder(folder);
   const gateway = parts.network.subnet.gateway;
   writeNameFiles(etcPath, hostname, slot.address, resolvConf(spec.dns, spec.internetAccess, gateway));
   const mounts = mountFolders(folder);

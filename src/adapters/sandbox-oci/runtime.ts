@@ -3,13 +3,21 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync 
 import { basename, join } from 'node:path';
 import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
-import type { SandboxHandle, SandboxRuntime, SandboxSpec, SandboxTier } from '../../core/ports/sandbox.ts';
+import type {
+  BareSandbox,
+  BareSpec,
+  SandboxHandle,
+  SandboxRuntime,
+  SandboxSpec,
+  SandboxTier,
+} from '../../core/ports/sandbox.ts';
+import { bareRefused, makeWaitingPipe, WAITING, whenWaiting } from './bare-sandbox.ts';
 import { BootSources } from './boot-sources.ts';
 import { detectCgroups } from './cgroup-layout.ts';
 import { Cgroups } from './cgroups.ts';
 import { DiskImages, imagesRefused } from './disk-images.ts';
 import { ExitWatch } from './exit-watch.ts';
-import { makeSandbox } from './make-sandbox.ts';
+import { etcFolder, makeSandbox } from './make-sandbox.ts';
 import { Network } from './network.ts';
 import { NetworkSlots } from './network-slots.ts';
 import type { OciName } from './oci-command.ts';
@@ -164,10 +172,30 @@ export class OciRuntime implements SandboxRuntime {
     parts.slots.refill();
   }
 
-  async create(spec: SandboxSpec): Promise<SandboxHandle> {
+  create(spec: SandboxSpec): Promise<SandboxHandle> {
+    return this.make(spec);
+  }
+
+  /** Sandboxes whose process is named later. runsc does not pass the host's pipes on: undefined there. */
+  get createBare(): SandboxRuntime['createBare'] {
+    if (this.tier !== 'container' || bareRefused() !== undefined) return undefined;
+    return (spec) => this.makeBare(spec);
+  }
+
+  private async makeBare(spec: BareSpec): Promise<BareSandbox> {
+    const handle = await this.make({ ...spec, process: WAITING, mounts: [] }, makeWaitingPipe);
+    try {
+      return await whenWaiting(this.parts.clock, handle, etcFolder(this.parts.records.folderOf(spec.id)));
+    } catch (error) {
+      await handle.destroy();
+      throw error;
+    }
+  }
+
+  private async make(spec: SandboxSpec, prepareEtc?: (etcPath: string) => void): Promise<SandboxHandle> {
     this.making.add(spec.id);
     try {
-      const sandbox = await makeSandbox(this.parts, spec, () => this.live.delete(spec.id));
+      const sandbox = await makeSandbox(this.parts, spec, () => this.live.delete(spec.id), prepareEtc);
       this.live.set(spec.id, sandbox);
       return sandbox;
     } finally {

@@ -81,6 +81,12 @@ export async function startAgent(
       recentMs: POOL_RECENT_MS,
       maxMembers: poolMembers(tuning),
     },
+    barePolicy: {
+      depth: tuning.bareDepth,
+      always: [],
+      recentMs: POOL_RECENT_MS,
+      maxMembers: tuning.bareMembers,
+    },
     startsAtOnce: tuning.startsAtOnce,
     usagePeriodMs: USAGE_PERIOD_MS,
   });

@@ -10,6 +10,13 @@ export interface AgentTuning {
   readonly poolMemoryPercent: number;
   /** Runtime ids that are kept ready though nobody uses them, one each. */
   readonly poolAlways: readonly string[];
+  /**
+   * Sandboxes without a runtime kept for every kind used lately: custom runtimes, and functions that change how their
+   * runtime boots. A few MB each, of which the shell that waits is 1. 0 switches this level off.
+   */
+  readonly bareDepth: number;
+  /** Such sandboxes kept together, at most. */
+  readonly bareMembers: number;
   /** Memory promised to instances, as a multiple of the machine's own: most instances use less than they may. */
   readonly memoryOvercommit: number;
   /** Sandboxes made at the same time: more than CPUs, since each waits for the kernel (groups, networks) most of its time. */
@@ -88,6 +95,8 @@ export function readTuning(text: string | undefined, cpus: number): AgentTuning 
     poolMembers: 64,
     poolMemoryPercent: 5,
     poolAlways: ['nodejs20'],
+    bareDepth: 2,
+    bareMembers: 16,
     memoryOvercommit: 2,
     startsAtOnce: Math.max(4, cpus * 8),
     codeBytes: 20 * GIB,

@@ -88,7 +88,7 @@ export interface InstanceStarted extends FactBase {
   readonly type: 'instance-started';
   readonly instanceId: string;
   readonly versionId: string;
-  readonly from: 'pool' | 'scratch';
+  readonly from: 'pool' | 'bare' | 'scratch';
   readonly startMs: number;
 }
 

@@ -20,6 +20,6 @@ export interface StartTimings {
   readonly runtimeMs: number;
   readonly codeMs: number;
   readonly initializerMs: number;
-  /** `pool`: a booted runtime was waiting. `scratch`: the sandbox was made for this start. */
-  readonly from: 'pool' | 'scratch';
+  /** `pool`: a booted runtime was waiting. `bare`: a sandbox without a runtime was. `scratch`: the sandbox was made for this start. */
+  readonly from: 'pool' | 'bare' | 'scratch';
 }

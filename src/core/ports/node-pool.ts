@@ -13,6 +13,8 @@ export interface NodeInfo {
   readonly instances: number;
   /** What waits in the node's pool, booted, by runtime id. */
   readonly pooled?: Readonly<Record<string, number>>;
+  /** Sandboxes that wait for a runtime of this kind: a runtime id, or `custom` for all custom ones. */
+  readonly bare?: Readonly<Record<string, number>>;
 }
 
 export interface StartOrder {

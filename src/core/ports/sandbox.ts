@@ -16,14 +16,17 @@ export interface SandboxMount {
   readonly target: '/code' | '/opt';
 }
 
+export interface SandboxProcess {
+  readonly args: readonly string[];
+  /** All of it: nothing else is added but PATH and HOME where they are missing. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+}
+
 export interface SandboxSpec {
   /** Unique on the machine; names cgroup, bundle and network. */
   readonly id: string;
-  readonly process: {
-    readonly args: readonly string[];
-    readonly env: Readonly<Record<string, string>>;
-    readonly cwd: string;
-  };
+  readonly process: SandboxProcess;
   /** Extra read-only folders at boot: the runtime's own files, e.g. the node binary and the shim. */
   readonly boot: readonly { readonly source: string; readonly target: string }[];
   readonly limits: SandboxLimits;
@@ -95,6 +98,19 @@ export interface SandboxHandle {
   destroy(): Promise<void>;
 }
 
+/** A sandbox whose process is named later, by `BareSandbox.begin`. */
+export type BareSpec = Omit<SandboxSpec, 'process' | 'mounts'>;
+
+/** A sandbox that is ready but for its process; ends by itself when whoever made it dies before `begin`. */
+export interface BareSandbox {
+  readonly handle: SandboxHandle;
+  /**
+   * Starts the process in the sandbox: what is promised of `SandboxRuntime.create` holds for it. Call `handle.specialise`
+   * first where it must find its code. Once only; rejects when the sandbox has ended.
+   */
+  begin(process: SandboxProcess): Promise<void>;
+}
+
 export interface TierReport {
   readonly tier: SandboxTier;
   readonly available: boolean;
@@ -110,6 +126,8 @@ export interface TierReport {
 export interface SandboxRuntime {
   readonly tier: SandboxTier;
   create(spec: SandboxSpec): Promise<SandboxHandle>;
+  /** Makes everything but the process ahead. Absent where the tier cannot. */
+  readonly createBare?: ((spec: BareSpec) => Promise<BareSandbox>) | undefined;
   adopt(): Promise<readonly SandboxHandle[]>;
   /** Releases what the runtime itself holds (bridge, firewall table, ...). Sandboxes live on unless destroyed before. */
   close(options: { keepNetwork: boolean }): Promise<void>;

@@ -122,7 +122,8 @@ async function gauges(deps: OpsDoorDeps): Promise<Parameters<MetricsFold['render
   return {
     version: deps.version,
     instances: nodes.map((node) => ({ node: node.nodeId, zone: node.zone, count: node.instances })),
-    pooled: pooledOver(nodes),
+    pooled: sumOver(nodes, (node) => node.pooled),
+    bare: sumOver(nodes, (node) => node.bare),
     queue: await deps.queue.depth(),
     queues: (await deps.queue.depths(MAX_QUEUES)).map((each) => ({ ...each, ageMs: ageOf(each, deps.clock.now()) })),
     letters: await deps.letters.counts(),
@@ -133,10 +134,13 @@ function ageOf({ oldestAcceptedAt }: QueueDepth, now: number): number {
   return oldestAcceptedAt === undefined ? 0 : Math.max(0, now - oldestAcceptedAt);
 }
 
-function pooledOver(nodes: readonly NodeInfo[]): Record<string, number> {
+function sumOver(
+  nodes: readonly NodeInfo[],
+  pick: (node: NodeInfo) => Readonly<Record<string, number>> | undefined,
+): Record<string, number> {
   const sums: Record<string, number> = {};
-  for (const { pooled } of nodes) {
-    for (const [runtime, count] of Object.entries(pooled ?? {})) sums[runtime] = (sums[runtime] ?? 0) + count;
+  for (const node of nodes) {
+    for (const [kind, count] of Object.entries(pick(node) ?? {})) sums[kind] = (sums[kind] ?? 0) + count;
   }
   return sums;
 }

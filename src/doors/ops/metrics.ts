@@ -24,6 +24,8 @@ export interface Gauges {
   readonly instances: readonly { readonly node: string; readonly zone: string; readonly count: number }[];
   /** Booted runtimes without a function, over all nodes. */
   readonly pooled: Readonly<Record<string, number>>;
+  /** Sandboxes that wait for a runtime, by kind. */
+  readonly bare: Readonly<Record<string, number>>;
   readonly queue: { readonly waiting: number; readonly leased: number };
   /** Of the functions that have most; `key` is `account/function`, deliveries of results have one of their own. */
   readonly queues: readonly {
@@ -40,7 +42,7 @@ export class MetricsFold {
   private readonly functions = new Map<string, FunctionCounts>();
   private readonly buckets = new Float64Array(BUCKETS.length + 1);
   private durationSumMs = 0;
-  private readonly starts = { pool: 0, scratch: 0 };
+  private readonly starts = { pool: 0, bare: 0, scratch: 0 };
   private readonly ends = new Map<string, number>();
   private readonly deliveries = new Map<string, number>();
   private accepted = 0;
@@ -81,12 +83,18 @@ export class MetricsFold {
     text.family('tidemill_cold_starts_total', 'counter', 'Invocations that waited for an instance to start.');
     for (const each of counts) text.sample('', labels(each), each.coldStarts);
     this.renderDurations(text);
-    text.family('tidemill_instance_starts_total', 'counter', 'Instances started, from the pool or from scratch.');
-    text.sample('', { from: 'pool' }, this.starts.pool).sample('', { from: 'scratch' }, this.starts.scratch);
+    text.family(
+      'tidemill_instance_starts_total',
+      'counter',
+      'Instances started: with a waiting runtime, in a waiting sandbox, or from scratch.',
+    );
+    for (const [from, count] of Object.entries(this.starts)) text.sample('', { from }, count);
     text.family('tidemill_instances', 'gauge', 'Running instances per node.');
     for (const { node, zone, count } of gauges.instances) text.sample('', { node, zone }, count);
     text.family('tidemill_pool_ready', 'gauge', 'Booted runtimes that wait for a function, by runtime.');
     for (const [runtime, n] of Object.entries(gauges.pooled)) text.sample('', { runtime }, n);
+    text.family('tidemill_bare_ready', 'gauge', 'Sandboxes that wait for a runtime, by kind.');
+    for (const [kind, n] of Object.entries(gauges.bare)) text.sample('', { kind }, n);
     text.family('tidemill_queue_depth', 'gauge', 'Accepted async events that have not reached their end.');
     text.sample('', { state: 'waiting' }, gauges.queue.waiting).sample('', { state: 'leased' }, gauges.queue.leased);
     this.renderQueues(text, gauges);

@@ -13,7 +13,14 @@ import {
   type RuntimeControlDialer,
   RuntimeTimeoutError,
 } from '../../core/ports/runtime-control.ts';
-import type { SandboxHandle, SandboxLimits, SandboxMount, SandboxRuntime } from '../../core/ports/sandbox.ts';
+import type {
+  BareSandbox,
+  SandboxHandle,
+  SandboxLimits,
+  SandboxMount,
+  SandboxProcess,
+  SandboxRuntime,
+} from '../../core/ports/sandbox.ts';
 import {
   bootEnvironment,
   bootTimeVariables,
@@ -27,7 +34,16 @@ import { hookMarks } from './hook-marks.ts';
 import { InstanceOutputBuffer } from './instance-output.ts';
 import type { LaunchTable, RuntimeLaunch } from './launch.ts';
 import { hasInitializer, loadFrame, loadSeconds, requestCredentials } from './load-frame.ts';
-import { BootFailedError, type BootedRuntime, bootRuntime, CONTROL_EPOCH, exitSoon, text } from './runtime-boot.ts';
+import { bareKind, mayUseBare } from './bare-pool.ts';
+import {
+  BootFailedError,
+  type BootedRuntime,
+  bootInBare,
+  bootRuntime,
+  CONTROL_EPOCH,
+  exitSoon,
+  text,
+} from './runtime-boot.ts';
 import type { RuntimePool } from './runtime-pool.ts';
 import type { StartGate } from './start-gate.ts';
 import * as failure from './start-failure.ts';
@@ -37,7 +53,9 @@ export interface StartParts {
   readonly dialer: RuntimeControlDialer;
   readonly code: CodeCache;
   readonly launch: LaunchTable;
-  readonly pool: RuntimePool;
+  readonly pool: RuntimePool<BootedRuntime>;
+  /** Sandboxes for starts that cannot use `pool`, by `bareKind`. */
+  readonly barePool: RuntimePool<BareSandbox>;
   readonly gate: StartGate;
   readonly clock: Clock;
   readonly random: Random;
@@ -162,17 +180,41 @@ export class InstanceStart {
         // The pool reports its own failures; this start makes a runtime of its own.
       }
     }
+    const bare = await this.takeBare();
+    if (bare !== undefined) {
+      try {
+        return { booted: await bootInBare(this.parts, bare, this.ownProcess(launch)), from: 'bare' };
+      } catch {
+        // It died while it waited, or the runtime cannot boot: a sandbox of its own tells which.
+      }
+    }
     return { booted: await this.bootOwn(launch), from: 'scratch' };
+  }
+
+  /** A sandbox made ahead, when there is one that fits. */
+  private async takeBare(): Promise<BareSandbox | undefined> {
+    const { config } = this.order.spec;
+    if (!mayUseBare(config, this.parts.defaultDiskMb)) return undefined;
+    try {
+      return await this.parts.barePool.take(bareKind(config.runtime));
+    } catch {
+      return undefined; // The pool reports its own failures.
+    }
+  }
+
+  private ownProcess(launch: RuntimeLaunch): SandboxProcess {
+    const { config } = this.order.spec;
+    const env = { ...bootEnvironment(config.runtime, launch.env), ...bootTimeVariables(config) };
+    return { args: launch.args, env, cwd: '/' };
   }
 
   private async bootOwn(launch: RuntimeLaunch): Promise<BootedRuntime> {
     const { config } = this.order.spec;
-    const env = { ...bootEnvironment(config.runtime, launch.env), ...bootTimeVariables(config) };
     try {
       return await this.parts.gate.run(() =>
         bootRuntime(this.parts, {
           id: newLetters(this.parts.random, 12),
-          process: { args: launch.args, env, cwd: '/' },
+          process: this.ownProcess(launch),
           boot: launch.boot,
           limits: bootLimits(config),
           diskMb: config.diskSize,
@@ -204,7 +246,7 @@ export class InstanceStart {
       await first.booted.handle.specialise(withDns);
       return first;
     } catch (error) {
-      if (first.from === 'scratch') throw failure.platformFailure(`the sandbox could not be prepared: ${text(error)}`);
+      if (first.from !== 'pool') throw failure.platformFailure(`the sandbox could not be prepared: ${text(error)}`);
     }
     first.booted.control.close();
     await first.booted.handle.destroy();
@@ -237,7 +279,8 @@ export class InstanceStart {
     await this.checkStartFile(command);
     const prepared = clock.monotonic();
     this.checkAborted();
-    const handle = await this.createCustom(command, mounts, launch);
+    const bare = await this.beginCustom(command, mounts, launch);
+    const handle = bare ?? (await this.createCustom(command, mounts, launch));
     this.holdings.handle = handle;
     handle.onOutput((chunk) => this.holdings.output.push(chunk));
     const created = clock.monotonic();
@@ -261,9 +304,35 @@ export class InstanceStart {
       runtimeMs: listening - created + (clock.monotonic() - initialized),
       codeMs: prepared - begin,
       initializerMs: initialized - listening,
-      from: 'scratch',
+      from: bare === undefined ? 'scratch' : 'bare',
     };
     return { address, timings };
+  }
+
+  private customProcess(command: readonly string[], launch: RuntimeLaunch): SandboxProcess {
+    // The shell reports a command that cannot be run in the instance's own log, then is gone.
+    return { args: ['/bin/sh', '-c', 'exec "$0" "$@"', ...command], env: this.environment(launch), cwd: '/code' };
+  }
+
+  /** Starts the command in a sandbox made ahead; undefined when there is none, or it died while it waited. */
+  private async beginCustom(
+    command: readonly string[],
+    mounts: readonly SandboxMount[],
+    launch: RuntimeLaunch,
+  ): Promise<SandboxHandle | undefined> {
+    const { config } = this.order.spec;
+    const bare = await this.takeBare();
+    if (bare === undefined) return undefined;
+    const dns = config.customDns === undefined ? {} : { dns: config.customDns };
+    try {
+      const { internetAccess } = config;
+      await bare.handle.specialise({ mounts, limits: bootLimits(config), internetAccess, ...dns });
+      await bare.begin(this.customProcess(command, launch));
+      return bare.handle;
+    } catch {
+      await bare.handle.destroy();
+      return undefined;
+    }
   }
 
   private async createCustom(
@@ -276,12 +345,7 @@ export class InstanceStart {
       return await this.parts.gate.run(() =>
         this.parts.sandboxes.create({
           id: newLetters(this.parts.random, 12),
-          // The shell reports a command that cannot be run in the instance's own log, then is gone.
-          process: {
-            args: ['/bin/sh', '-c', 'exec "$0" "$@"', ...command],
-            env: this.environment(launch),
-            cwd: '/code',
-          },
+          process: this.customProcess(command, launch),
           boot: launch.boot,
           limits: bootLimits(config),
           diskMb: config.diskSize,

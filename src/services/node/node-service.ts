@@ -14,8 +14,9 @@ import {
   type StartOrder,
 } from '../../core/ports/node-pool.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
-import type { SandboxHandle } from '../../core/ports/sandbox.ts';
+import type { BareSandbox, SandboxHandle } from '../../core/ports/sandbox.ts';
 import { newLetters } from '../../core/base/ids.ts';
+import { bareKind, makeBare, mayUseBare } from './bare-pool.ts';
 import { bootEnvironment } from './environment.ts';
 import { Instance, type InstanceParts } from './instance.ts';
 import { InstanceOutputBuffer } from './instance-output.ts';
@@ -27,7 +28,7 @@ import { RuntimePool } from './runtime-pool.ts';
 import { StartGate } from './start-gate.ts';
 import { UsageSampler } from './usage-sampler.ts';
 
-export interface NodeServiceOptions extends Omit<StartParts, 'pool' | 'gate'> {
+export interface NodeServiceOptions extends Omit<StartParts, 'pool' | 'barePool' | 'gate'> {
   readonly nodeId: string;
   readonly zone: string;
   /** CPUs and MB that instances may be promised together. */
@@ -38,6 +39,8 @@ export interface NodeServiceOptions extends Omit<StartParts, 'pool' | 'gate'> {
   readonly journal: InstanceJournal;
   readonly log: Logger;
   readonly poolPolicy: PoolPolicy;
+  /** The same for sandboxes without a runtime; has no effect where the tier cannot make them. */
+  readonly barePolicy: PoolPolicy;
   /** Sandboxes made at the same time. */
   readonly startsAtOnce: number;
   readonly usagePeriodMs: number;
@@ -47,6 +50,7 @@ export interface NodeServiceOptions extends Omit<StartParts, 'pool' | 'gate'> {
 const FREE_RESERVE_MB = 256;
 const POOL_MEMORY_MB = 256;
 const ADOPT_TIMEOUT_MS = 5_000;
+const NO_POOL: PoolPolicy = { depth: 0, always: [], recentMs: 60_000, maxMembers: 0 };
 
 /** The instances of one machine. Call `open` once before anything else. */
 export class NodeService implements NodePool {
@@ -56,7 +60,8 @@ export class NodeService implements NodePool {
   private readonly outputs = new Emitter<InstanceOutput>();
   private readonly usages = new Emitter<InstanceUsage>();
   private readonly changes = new Emitter<NodeInfo>();
-  private readonly pool: RuntimePool;
+  private readonly pool: RuntimePool<BootedRuntime>;
+  private readonly barePool: RuntimePool<BareSandbox>;
   private readonly parts: StartParts;
   private readonly instanceParts: InstanceParts;
   private readonly sampler: UsageSampler;
@@ -67,16 +72,21 @@ export class NodeService implements NodePool {
   constructor(options: NodeServiceOptions) {
     this.options = options;
     const gate = new StartGate(options.startsAtOnce);
-    this.pool = new RuntimePool({
-      policy: options.poolPolicy,
-      boot: (runtime) => this.bootPooled(runtime),
+    const shared = {
       busy: () => this.startsRunning > 0,
       clock: options.clock,
       random: options.random,
       log: options.log,
       changed: () => this.changes.emit(this.info()),
+    };
+    this.pool = new RuntimePool({
+      ...shared,
+      policy: options.poolPolicy,
+      boot: (runtime) => this.bootPooled(runtime),
     });
-    this.parts = { ...options, pool: this.pool, gate };
+    const barePolicy = options.sandboxes.createBare === undefined ? NO_POOL : options.barePolicy;
+    this.barePool = new RuntimePool({ ...shared, policy: barePolicy, boot: (kind) => this.bareSandbox(kind) });
+    this.parts = { ...options, pool: this.pool, barePool: this.barePool, gate };
     this.instanceParts = {
       nodeId: options.nodeId,
       clock: options.clock,
@@ -112,6 +122,7 @@ export class NodeService implements NodePool {
     );
     for (const sandboxId of records.keys()) this.options.journal.remove(sandboxId);
     this.pool.open();
+    this.barePool.open();
   }
 
   nodes(): readonly NodeInfo[] {
@@ -127,6 +138,7 @@ export class NodeService implements NodePool {
       memoryUsedMb: this.promisedMb,
       instances: this.instances.size,
       pooled: Object.fromEntries(this.pool.ready),
+      bare: Object.fromEntries(this.barePool.ready),
     };
   }
 
@@ -176,7 +188,9 @@ export class NodeService implements NodePool {
   }
 
   async prepare(spec: VersionSpec): Promise<void> {
-    if (mayUsePool(spec.config, this.options.defaultDiskMb)) this.pool.expect(spec.config.runtime);
+    const { config } = spec;
+    if (mayUsePool(config, this.options.defaultDiskMb)) this.pool.expect(config.runtime);
+    else if (mayUseBare(config, this.options.defaultDiskMb)) this.barePool.expect(bareKind(config.runtime));
     await prepareCode(this.options.code, spec);
   }
 
@@ -223,7 +237,7 @@ export class NodeService implements NodePool {
   async drain(): Promise<void> {
     this.draining = true;
     const instances = [...this.instances.values()];
-    await Promise.all([this.pool.close(), ...instances.map((instance) => instance.stop())]);
+    await Promise.all([this.pool.close(), this.barePool.close(), ...instances.map((instance) => instance.stop())]);
     this.sampler.dispose();
   }
 
@@ -231,7 +245,7 @@ export class NodeService implements NodePool {
   async close(): Promise<void> {
     this.draining = true;
     this.sampler.dispose();
-    await this.pool.close();
+    await Promise.all([this.pool.close(), this.barePool.close()]);
   }
 
   private add(instance: Instance): void {
@@ -256,6 +270,7 @@ export class NodeService implements NodePool {
     const free = this.options.freeMemoryMb();
     if (free >= FREE_RESERVE_MB) return;
     this.pool.drop();
+    this.barePool.drop();
     throw refused('no-capacity', `the machine has no room for another instance: only ${free} MB of memory are free`);
   }
 
@@ -272,6 +287,15 @@ export class NodeService implements NodePool {
       listen: 'frames',
       internetAccess: true,
       mounts: [],
+    });
+  }
+
+  private async bareSandbox(kind: string): Promise<BareSandbox> {
+    if (this.options.freeMemoryMb() < FREE_RESERVE_MB + POOL_MEMORY_MB) throw new Error('too little memory is free');
+    return makeBare(this.options, kind, {
+      id: newLetters(this.options.random, 12),
+      limits: bootLimits({ memorySize: POOL_MEMORY_MB, cpu: 1 }),
+      diskMb: this.options.defaultDiskMb,
     });
   }
 

@@ -1,7 +1,14 @@
 import { LinkBrokenError } from '../../core/ports/instance-link.ts';
 import type { Clock } from '../../core/base/clock.ts';
 import type { RuntimeControl, RuntimeControlDialer } from '../../core/ports/runtime-control.ts';
-import type { SandboxExit, SandboxHandle, SandboxRuntime, SandboxSpec } from '../../core/ports/sandbox.ts';
+import type {
+  BareSandbox,
+  SandboxExit,
+  SandboxHandle,
+  SandboxProcess,
+  SandboxRuntime,
+  SandboxSpec,
+} from '../../core/ports/sandbox.ts';
 import { InstanceOutputBuffer } from './instance-output.ts';
 
 /** Life-cycle connections carry no leases: the lowest epoch never outranks a server's. */
@@ -31,15 +38,35 @@ export class BootFailedError extends Error {
   }
 }
 
+interface BootParts {
+  readonly sandboxes: SandboxRuntime;
+  readonly dialer: RuntimeControlDialer;
+  readonly clock: Clock;
+}
+
 /** Makes a sandbox with a built-in runtime and attaches to it. Rejects with BootFailedError, leaving nothing on the host. */
-export async function bootRuntime(
-  parts: { readonly sandboxes: SandboxRuntime; readonly dialer: RuntimeControlDialer; readonly clock: Clock },
-  spec: SandboxSpec,
-): Promise<BootedRuntime> {
+export function bootRuntime(parts: BootParts, spec: SandboxSpec): Promise<BootedRuntime> {
+  return attached(parts, () => parts.sandboxes.create(spec));
+}
+
+/** As `bootRuntime`, in a bare sandbox that was made ahead; it is gone when this rejects. */
+export function bootInBare(parts: BootParts, bare: BareSandbox, process: SandboxProcess): Promise<BootedRuntime> {
+  return attached(parts, async () => {
+    try {
+      await bare.begin(process);
+      return bare.handle;
+    } catch (error) {
+      await bare.handle.destroy();
+      throw error;
+    }
+  });
+}
+
+async function attached(parts: BootParts, make: () => Promise<SandboxHandle>): Promise<BootedRuntime> {
   const begin = parts.clock.monotonic();
   let handle: SandboxHandle;
   try {
-    handle = await parts.sandboxes.create(spec);
+    handle = await make();
   } catch (error) {
     throw new BootFailedError(`the sandbox could not be made: ${text(error)}`, '', undefined, error);
   }

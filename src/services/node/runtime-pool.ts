@@ -4,16 +4,24 @@ import type { Disposable } from '../../core/base/disposable.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
 import { type Demand, desiredDepths, type PoolPolicy, withStarts } from './pool-sizing.ts';
-import { type BootedRuntime, text } from './runtime-boot.ts';
+import type { RuntimeControl } from '../../core/ports/runtime-control.ts';
+import type { SandboxHandle } from '../../core/ports/sandbox.ts';
+import { text } from './runtime-boot.ts';
 
-interface Member {
-  readonly booting: Promise<BootedRuntime>;
-  booted: BootedRuntime | undefined;
+/** What can wait in a pool: a sandbox, with the connection to its runtime where one has booted. */
+interface Poolable {
+  readonly handle: SandboxHandle;
+  readonly control?: RuntimeControl;
 }
 
-export interface PoolOptions {
+interface Member<T> {
+  readonly booting: Promise<T>;
+  booted: T | undefined;
+}
+
+export interface PoolOptions<T> {
   readonly policy: PoolPolicy;
-  readonly boot: (runtime: string) => Promise<BootedRuntime>;
+  readonly boot: (kind: string) => Promise<T>;
   /** True while starts are on their way: refilling waits for them, but not longer than `REFILL_PATIENCE_MS`. */
   readonly busy: () => boolean;
   readonly clock: Clock;
@@ -30,10 +38,13 @@ const BUSY_DELAY_MS = 20;
 const REFILL_PATIENCE_MS = 250;
 const RETRY = { firstMs: 500, maxMs: 60_000, factor: 2, jitter: 0.3 };
 
-/** Booted runtimes without a function, per runtime id. Refilled one at a time beside the hot path; dead members are replaced. */
-export class RuntimePool {
-  private readonly options: PoolOptions;
-  private readonly members = new Map<string, Member[]>();
+/**
+ * One level of what is made ahead: bare sandboxes, or booted runtimes without a function; per kind (for runtimes their id).
+ * Refilled one at a time beside the hot path; dead members are replaced.
+ */
+export class RuntimePool<T extends Poolable> {
+  private readonly options: PoolOptions<T>;
+  private readonly members = new Map<string, Member<T>[]>();
   private readonly demands = new Map<string, Demand>();
   private readonly endings = new Set<Promise<void>>();
   private timer: Disposable | undefined;
@@ -43,7 +54,7 @@ export class RuntimePool {
   private failures = 0;
   private closed = false;
 
-  constructor(options: PoolOptions) {
+  constructor(options: PoolOptions<T>) {
     this.options = options;
   }
 
@@ -62,7 +73,7 @@ export class RuntimePool {
    * A member for this runtime, now in the caller's hands; undefined when there is none. One that still boots is better than
    * a new one: it is further along. Rejects when that boot fails.
    */
-  take(runtime: string): Promise<BootedRuntime> | undefined {
+  take(runtime: string): Promise<T> | undefined {
     this.asked(runtime, 1);
     const list = this.members.get(runtime);
     const index =
@@ -140,7 +151,10 @@ export class RuntimePool {
         this.failures = 0;
       } catch (error) {
         this.failures++;
-        this.options.log.log('warn', 'a pooled runtime did not boot', { runtime, error: text(error) });
+        this.options.log.log('warn', 'what should wait in the pool could not be made', {
+          kind: runtime,
+          error: text(error),
+        });
         return;
       }
     }
@@ -159,9 +173,9 @@ export class RuntimePool {
     return undefined;
   }
 
-  private add(runtime: string): Member {
+  private add(runtime: string): Member<T> {
     const booting = this.options.boot(runtime);
-    const member: Member = { booting, booted: undefined };
+    const member: Member<T> = { booting, booted: undefined };
     const list = this.members.get(runtime) ?? [];
     this.members.set(runtime, list);
     list.push(member);
@@ -171,7 +185,7 @@ export class RuntimePool {
         this.options.changed();
         const dead = () => this.discard(list, member);
         void booted.handle.exited.then(dead);
-        void booted.control.closed.then(dead);
+        void booted.control?.closed.then(dead);
       },
       () => this.discard(list, member),
     );
@@ -179,7 +193,7 @@ export class RuntimePool {
   }
 
   /** Removes a member that died while it waited; one that was taken is its taker's concern. */
-  private discard(list: Member[], member: Member): void {
+  private discard(list: Member<T>[], member: Member<T>): void {
     const index = list.indexOf(member);
     if (index === -1) return;
     list.splice(index, 1);
@@ -187,16 +201,16 @@ export class RuntimePool {
     this.schedule(REFILL_DELAY_MS, 0);
   }
 
-  private end(member: Member): void {
+  private end(member: Member<T>): void {
     const ending = member.booting
       .then(async (booted) => {
-        booted.control.close();
+        booted.control?.close();
         await booted.handle.destroy();
       })
       .catch((error: unknown) => {
         // A failed boot cleans up after itself and was reported by the refill.
         if (member.booted !== undefined) {
-          this.options.log.log('error', 'a pooled runtime could not be removed', { error: text(error) });
+          this.options.log.log('error', 'what waited in the pool could not be removed', { error: text(error) });
         }
       })
       .finally(() => this.endings.delete(ending));

@@ -39,6 +39,7 @@ export function makeNode(
     endpoints: { api: 'http://10.0.0.1:1', objects: 'http://10.0.0.1:2' },
     defaultDiskMb: 512,
     poolPolicy: { depth: 0, always: [], recentMs: 600_000, maxMembers: 4 },
+    barePolicy: { depth: 0, always: [], recentMs: 600_000, maxMembers: 4 },
     startsAtOnce: 4,
     usagePeriodMs: 1_000,
     ...overrides,

@@ -10,9 +10,12 @@ import { LinkBrokenError } from '../../../src/core/ports/instance-link.ts';
 import type { StartOrder } from '../../../src/core/ports/node-pool.ts';
 import type { RuntimeControl, RuntimeControlDialer } from '../../../src/core/ports/runtime-control.ts';
 import type {
+  BareSandbox,
+  BareSpec,
   SandboxExit,
   SandboxHandle,
   SandboxLimits,
+  SandboxProcess,
   SandboxRuntime,
   SandboxSpec,
   SandboxStats,
@@ -167,6 +170,21 @@ export class FakeSandboxes implements SandboxRuntime {
     this.all.set(spec.id, sandbox);
     return sandbox;
   }
+
+  /** Those made without a process, with what was started in them. */
+  readonly begun = new Map<FakeSandbox, SandboxProcess | undefined>();
+
+  readonly createBare = async (spec: BareSpec): Promise<BareSandbox> => {
+    const handle = await this.create({ ...spec, process: { args: [], env: {}, cwd: '/' }, mounts: [] });
+    this.begun.set(handle, undefined);
+    return {
+      handle,
+      begin: async (process) => {
+        if (handle.dead || this.begun.get(handle) !== undefined) throw new Error('ended or begun');
+        this.begun.set(handle, process);
+      },
+    };
+  };
 
   async adopt(): Promise<readonly FakeSandbox[]> {
     return [...this.all.values()].filter((sandbox) => !sandbox.dead);
