@@ -5,6 +5,7 @@ import sys
 import time
 
 from .errors import LoadError, error_lines
+from .warm_up import forget_shadowed
 
 _DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
@@ -19,6 +20,7 @@ def apply_environment(env, code_path):
     folders = [code_path, f'{code_path}/lib', *given, '/opt/python']
     os.environ['PYTHONPATH'] = ':'.join(folders)
     sys.path[:0] = folders
+    forget_shadowed(folders)
     time.tzset()
     os.chdir(code_path)
 
