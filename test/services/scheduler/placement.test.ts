@@ -216,6 +216,14 @@ describe('one choice', () => {
     const first = node('x', { holdsCode: true, ofFunction: 1 });
     assert.equal(chosen(first, node('y', { zone: 'b' })), 'y');
   });
+  test('another node of the zone rather than the code', () => {
+    assert.equal(chosen(node('x', { holdsCode: true, ofFunction: 1 }), node('y')), 'y');
+  });
+  test('of nodes as full, a waiting one where processors are used and a computing one where they are not', () => {
+    const [used, unused] = [node('used', { cpuUsed: 2 }), node('unused', { cpuUsed: 0 })];
+    assert.equal(place([unused, used], { memoryMb: 512, cpuLoad: 0.1 })?.nodeId, 'used');
+    assert.equal(place([used, unused], { memoryMb: 512, cpuLoad: 3 })?.nodeId, 'unused');
+  });
   test('a fuller node, so that large ones find room', () => {
     assert.equal(chosen(node('x'), node('y', { memoryUsedMb: 4_096, cpuUsed: 4 })), 'y');
   });
