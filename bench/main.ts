@@ -11,6 +11,10 @@ import { keepAlive } from './rows/keep-alive.ts';
 import { population } from './rows/population.ts';
 import { schedulerPairsRow } from './rows/scheduler-pairs.ts';
 import { smallCaller } from './rows/small-caller.ts';
+import { eventThroughput } from './rows/event-throughput.ts';
+import { durableAccept } from './rows/durable-accept.ts';
+import { queueMemory } from './rows/queue-memory.ts';
+import { timerFires } from './rows/timer-fires.ts';
 import { warmCost, warmLatency } from './rows/warm.ts';
 
 const ROWS: readonly Row[] = [
@@ -28,6 +32,10 @@ const ROWS: readonly Row[] = [
   keepAlive,
   schedulerPairsRow,
   population,
+  durableAccept,
+  eventThroughput,
+  queueMemory,
+  timerFires,
 ];
 
 /** Measures the rows named on the command line (default: all) and prints one table; the same as JSON in bench/out. */

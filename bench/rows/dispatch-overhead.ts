@@ -71,7 +71,8 @@ function plain<T>(parts: Partial<T>): T {
   return parts as T;
 }
 
-function build() {
+/** Dispatch and scheduler as in the server, over a link that answers at once; `queue` holds asynchronous calls. */
+export function buildDispatch(queue = plain<EventQueue>({})) {
   const answer: InstanceAnswer = { errorType: undefined, payload: Buffer.from('ok'), memoryMb: 30 };
   const link: InstanceLink = {
     invoke: () => Promise.resolve(answer),
@@ -81,6 +82,7 @@ function build() {
     close() {},
   };
   const catalog = plain<Catalog>({
+    asyncConfig: async () => undefined,
     function: async () => RECORD,
     spec: async () => SPEC,
     onFunction: () => NOTHING,
@@ -95,6 +97,8 @@ function build() {
       timings: { sandboxMs: 1, runtimeMs: 1, codeMs: 1, initializerMs: 0, from: 'pool' },
       startLog: '',
     }),
+    freeze: async () => {},
+    thaw: async () => {},
     onExit: () => NOTHING,
     onOutput: () => NOTHING,
     sourceOf: () => undefined,
@@ -103,13 +107,19 @@ function build() {
   });
   const credentials = { accessKeyId: 'a', accessKeySecret: 's', securityToken: 't', expiresAt: 0 };
   let facts = 0;
+  let ended = 0;
   const shared = {
     pool,
     catalog,
     clock,
     identity: { findKey: () => undefined, credentialsFor: () => credentials },
     random: { bytes: (count: number) => new Uint8Array(count), float: Math.random },
-    facts: plain<FactLog>({ append: () => void facts++ }),
+    facts: plain<FactLog>({
+      append: (fact) => {
+        facts++;
+        if (fact.type === 'event-ended') ended++;
+      },
+    }),
     logger: silentLogger,
   };
   const scheduling = createScheduling({ ...shared, dialer: { dial: async () => link }, epoch: 1, limits: {} });
@@ -117,17 +127,17 @@ function build() {
     ...shared,
     scheduling,
     sessions: only<Sessions>({}),
-    queue: plain<EventQueue>({}),
+    queue,
     objects: only<ObjectStore>({}),
     webhooks: only<WebhookSender>({}),
     region: 'local',
     loopLimits: LOOP_DEFAULTS,
   });
-  return { scheduling, dispatch, facts: () => facts };
+  return { scheduling, dispatch, facts: () => facts, ended: () => ended };
 }
 
 async function main(calls: number): Promise<void> {
-  const { scheduling, dispatch, facts } = build();
+  const { scheduling, dispatch, facts } = buildDispatch();
   await scheduling.start();
   const { signal } = new AbortController();
   const lineage = { hops: 0, rootRequestId: 'r' };

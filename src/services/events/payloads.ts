@@ -2,10 +2,14 @@ import type { TriggerRecord } from '../../core/domain/trigger.ts';
 import type { ObjectEvent } from '../../core/ports/object-store.ts';
 
 const encoder = new TextEncoder();
+/** Timers fire many at a time: the second that was written last. */
+let shown = { second: Number.NaN, text: '' };
 
 /** The event of a timer trigger (FC reference 6.1): `triggerTime` in UTC to the second, `payload` always a string. */
 export function timerPayload(triggerName: string, payload: string, fireTime: number): Uint8Array {
-  const triggerTime = new Date(fireTime).toISOString().replace(/\.\d+Z$/, 'Z');
+  const second = Math.floor(fireTime / 1000);
+  if (second !== shown.second) shown = { second, text: `${new Date(second * 1000).toISOString().slice(0, 19)}Z` };
+  const triggerTime = shown.text;
   return encoder.encode(JSON.stringify({ triggerTime, triggerName, payload }));
 }
 
