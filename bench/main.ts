@@ -10,6 +10,7 @@ import { idleMemory } from './rows/idle-memory.ts';
 import { keepAlive } from './rows/keep-alive.ts';
 import { population } from './rows/population.ts';
 import { schedulerPairsRow } from './rows/scheduler-pairs.ts';
+import { shrunkCall } from './rows/shrunk.ts';
 import { smallCaller } from './rows/small-caller.ts';
 import { eventThroughput } from './rows/event-throughput.ts';
 import { durableAccept } from './rows/durable-accept.ts';
@@ -26,6 +27,7 @@ const ROWS: readonly Row[] = [
   coldByHand,
   idleMemory,
   frozenCall,
+  shrunkCall,
   burstFromPool,
   burstFromScratch,
   smallCaller,

@@ -7,6 +7,8 @@ import type { SchedulerSettings } from '../../services/scheduler/settings.ts';
 export interface SchedulerTuning {
   readonly instancesPerAccount: number;
   readonly callsPerAccount: number;
+  /** Milliseconds after which an idle reserved instance without CPU between calls is shrunk. */
+  readonly shrinkAfterMs: number;
   /**
    * What a warm call is worth: memory held idle, MB x seconds, that may be spent so that one call need not wait for a start. Less
    * holds less memory, more makes fewer cold starts.
@@ -34,6 +36,7 @@ export function readSchedulerTuning(text: string | undefined): SchedulerTuning {
     instancesPerAccount: LIMITS.instancesPerAccount,
     callsPerAccount: LIMITS.callsPerAccount,
     warmCallMbSeconds: KEEP_ALIVE_DEFAULTS.warmCallWorth / 1_000,
+    shrinkAfterMs: LIMITS.shrinkAfterMs,
   };
   return readMember(text, 'scheduler', defaults);
 }

@@ -58,6 +58,7 @@ export const LIMITS = {
   deadLettersPerFunction: 10_000,
   instancesPerAccount: 300,
   callsPerAccount: 10_000,
+  shrinkAfterMs: 60_000,
   idleInstanceSeconds: 300,
   pidsPerInstance: 512,
   signatureSkewSeconds: 900,

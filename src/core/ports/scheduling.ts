@@ -22,6 +22,11 @@ export interface Lease {
   release(outcome: 'ok' | 'broken' | 'kill' | 'timeout' | 'stop'): void;
 }
 
+export type InstancePause = 'runs' | 'frozen' | 'shrunk';
+
+/** How many instances there are of each kind, and the memory they were last seen with, bytes. */
+export type PauseCounts = Readonly<Record<InstancePause, { readonly instances: number; readonly memoryBytes: number }>>;
+
 export interface InstanceView {
   readonly instanceId: string;
   readonly versionKey: string;
@@ -35,6 +40,10 @@ export interface InstanceView {
   readonly createdAt: number;
   /** Peak memory, MB. */
   readonly memoryMb: number;
+  /** Whether it runs, stands still until its next call, or stands still with its memory given back. */
+  readonly pause?: InstancePause;
+  /** Memory when it was last looked at, MB. */
+  readonly memoryNowMb?: number;
 }
 
 /** For those who know of calls before they come (timers). */
@@ -62,6 +71,7 @@ export interface Scheduling {
   /** How many more calls of this version could run right now without a new instance. */
   freeSlots(versionKey: string): number;
   instances(account: string, functionName: string): readonly InstanceView[];
+  pauses(): PauseCounts;
   /** Resolves when a call that an earlier server began has ended; undefined: none of this id runs on an instance that was found. */
   earlierCall(requestId: string): Promise<void> | undefined;
   /** Stops giving new calls to instances of this version; they end when idle. */

@@ -122,6 +122,7 @@ async function gauges(deps: OpsDoorDeps): Promise<Parameters<MetricsFold['render
   return {
     version: deps.version,
     instances: nodes.map((node) => ({ node: node.nodeId, zone: node.zone, count: node.instances })),
+    pauses: deps.scheduling.pauses(),
     pooled: sumOver(nodes, (node) => node.pooled),
     bare: sumOver(nodes, (node) => node.bare),
     queue: await deps.queue.depth(),

@@ -1,4 +1,5 @@
 import type { Fact } from '../../core/domain/fact.ts';
+import type { PauseCounts } from '../../core/ports/scheduling.ts';
 
 /** Upper bounds of the duration histogram, milliseconds. */
 const BUCKETS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 900_000];
@@ -22,6 +23,7 @@ interface FunctionCounts {
 export interface Gauges {
   readonly version: string;
   readonly instances: readonly { readonly node: string; readonly zone: string; readonly count: number }[];
+  readonly pauses: PauseCounts;
   /** Booted runtimes without a function, over all nodes. */
   readonly pooled: Readonly<Record<string, number>>;
   /** Sandboxes that wait for a runtime, by kind. */
@@ -91,6 +93,7 @@ export class MetricsFold {
     for (const [from, count] of Object.entries(this.starts)) text.sample('', { from }, count);
     text.family('tidemill_instances', 'gauge', 'Running instances per node.');
     for (const { node, zone, count } of gauges.instances) text.sample('', { node, zone }, count);
+    renderPauses(text, gauges.pauses);
     text.family('tidemill_pool_ready', 'gauge', 'Booted runtimes that wait for a function, by runtime.');
     for (const [runtime, n] of Object.entries(gauges.pooled)) text.sample('', { runtime }, n);
     text.family('tidemill_bare_ready', 'gauge', 'Sandboxes that wait for a runtime, by kind.');
@@ -161,6 +164,13 @@ export class MetricsFold {
     this.functions.set(full ? '' : key, counts);
     return counts;
   }
+}
+
+function renderPauses(text: PrometheusText, pauses: PauseCounts): void {
+  text.family('tidemill_instances_by_pause', 'gauge', 'Instances that run, stand still, or stand still shrunk.');
+  for (const [pause, { instances }] of Object.entries(pauses)) text.sample('', { pause }, instances);
+  text.family('tidemill_instance_memory_bytes', 'gauge', 'Memory of these instances when they were last looked at.');
+  for (const [pause, { memoryBytes }] of Object.entries(pauses)) text.sample('', { pause }, memoryBytes);
 }
 
 function labels(counts: Pick<FunctionCounts, 'account' | 'functionName'>): Record<string, string> {

@@ -20,7 +20,8 @@ import { hookMarks } from './hook-marks.ts';
 import { text } from './runtime-boot.ts';
 import { StartFailedError } from './start-failure.ts';
 
-const TRIM_TIMEOUT_MS = 2_000;
+/** Collecting a large heap with a tenth of a CPU takes seconds; a call meanwhile is served all the same. */
+const TRIM_TIMEOUT_MS = 60_000;
 
 /** What an instance tells the service that holds it. */
 export interface InstanceObserver {

@@ -3,7 +3,8 @@ import type { Clock } from '../../core/base/clock.ts';
 import type { Disposable } from '../../core/base/disposable.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { NodePool } from '../../core/ports/node-pool.ts';
-import type { InstanceRecord } from './instance-record.ts';
+import { type InstanceRecord, standsStill } from './instance-record.ts';
+import { Shrinker } from './shrinker.ts';
 import type { InstanceState, SchedulerState } from './state.ts';
 
 export interface FreezerDeps {
@@ -21,11 +22,13 @@ export interface FreezerDeps {
 export class Freezer implements Disposable {
   private readonly deps: FreezerDeps;
   private readonly alarm: Alarm;
+  private readonly shrinker: Shrinker;
   private armed = false;
 
   constructor(deps: FreezerDeps) {
     this.deps = deps;
     this.alarm = new Alarm(deps.clock, () => this.round());
+    this.shrinker = new Shrinker(deps);
   }
 
   /** After every decision: sees to it that the newest idle instance is looked at in time. */
@@ -39,7 +42,7 @@ export class Freezer implements Disposable {
 
   /** A call goes to this instance, now; the thaw travels beside it. */
   thaw(record: InstanceRecord): void {
-    if (record.pause === 'frozen') record.pause = 'runs';
+    if (standsStill(record)) record.pause = 'runs';
     this.deps.pool.thaw(record.instanceId).catch((error: unknown) => {
       this.deps.logger.log('error', 'an instance could not be thawed and is removed', {
         instance: record.instanceId,
@@ -55,11 +58,12 @@ export class Freezer implements Disposable {
       if (record.pause === 'never') record.pause = 'runs';
       return;
     }
-    if (record.pause === 'frozen') this.thaw(record);
+    if (standsStill(record)) this.thaw(record);
     record.pause = 'never';
   }
 
   dispose(): void {
+    this.shrinker.dispose();
     this.alarm.dispose();
   }
 
@@ -84,9 +88,12 @@ export class Freezer implements Disposable {
     for (const instance of idle) {
       const record = this.deps.record(instance.id);
       if (record === undefined || record.pause === 'never') continue;
-      if (record.pause === 'frozen') break;
+      if (standsStill(record)) break;
       if (instance.idleSince > due) next = Math.min(next, instance.idleSince);
-      else this.freeze(record);
+      else {
+        this.freeze(record);
+        if (instance.reserved) this.shrinker.frozen(instance.idleSince);
+      }
     }
     return next;
   }

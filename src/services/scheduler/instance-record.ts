@@ -23,8 +23,11 @@ export class InstanceRecord {
   /** What of its start was spent outside the node's own phases, milliseconds. */
   placedMs = 0;
   coldReason: ColdReason = 'first call';
-  /** `frozen`: it stands still until its next call. `never`: it keeps its CPU between calls. */
-  pause: 'runs' | 'frozen' | 'never' = 'runs';
+  memoryBytes = 0;
+  /** `frozen`: it stands still until its next call; `shrunk`: and its memory was taken. `never`: it keeps its CPU between calls. */
+  pause: 'runs' | 'frozen' | 'shrunk' | 'never' = 'runs';
+  /** It could not be shrunk, and is not asked again. */
+  keepsMemory = false;
 
   constructor(number: number, instanceId: string, spec: VersionSpec, createdAt: number) {
     this.number = number;
@@ -32,6 +35,11 @@ export class InstanceRecord {
     this.spec = spec;
     this.createdAt = createdAt;
   }
+}
+
+/** It stands still, and must be thawed for a call. */
+export function standsStill(record: InstanceRecord): boolean {
+  return record.pause === 'frozen' || record.pause === 'shrunk';
 }
 
 /** A running instance: its link is made. */

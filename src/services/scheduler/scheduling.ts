@@ -3,7 +3,7 @@ import { DisposableStore } from '../../core/base/disposable.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import type { InstanceExit } from '../../core/domain/instance.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
-import type { CallForecast, InstanceView, Lease, Scheduling } from '../../core/ports/scheduling.ts';
+import type { CallForecast, InstanceView, Lease, PauseCounts, Scheduling } from '../../core/ports/scheduling.ts';
 import { Adoption } from './adoption.ts';
 import { EarlierCalls } from './earlier-calls.ts';
 import { room } from './capacity.ts';
@@ -11,8 +11,9 @@ import { decide } from './core.ts';
 import type { RejectReason, ReleaseOutcome, SchedulerEffect, SchedulerEvent } from './events.ts';
 import { ColdReasons } from './cold-reasons.ts';
 import { Freezer } from './freezer.ts';
+import { countPauses } from './pause-counts.ts';
 import { InstanceBook } from './instance-book.ts';
-import { type InstanceRecord, isLinked } from './instance-record.ts';
+import { type InstanceRecord, isLinked, standsStill } from './instance-record.ts';
 import { InstanceStarts } from './instance-starts.ts';
 import { KnownVersions, shapeOf } from './known-versions.ts';
 import { InstanceLease, type LeaseOwner, WARM_TIMINGS } from './lease.ts';
@@ -107,14 +108,17 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     this.lifetime.add(
       pool.onUsage((usage) => {
         const record = this.book.named(usage.instanceId);
-        if (record !== undefined) record.memoryPeakBytes = Math.max(record.memoryPeakBytes, usage.memoryPeakBytes);
+        if (record !== undefined) {
+          record.memoryPeakBytes = Math.max(record.memoryPeakBytes, usage.memoryPeakBytes);
+          record.memoryBytes = usage.memoryBytes;
+        }
         this.book.placement.measured(usage.instanceId, usage.cpuMicros, this.deps.clock.monotonic());
       }),
     );
     this.lifetime.add(
       pool.onNodeUp(() => {
         // A node that is up again has let everything run.
-        for (const record of this.book.all()) if (record.pause === 'frozen') record.pause = 'runs';
+        for (const record of this.book.all()) if (standsStill(record)) record.pause = 'runs';
         this.background('adopt instances', this.adoption.all());
       }),
     );
@@ -231,10 +235,16 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
           reserved: instance.reserved,
           createdAt: record.createdAt,
           memoryMb: record.memoryPeakBytes / 1_048_576,
+          pause: record.pause === 'never' ? 'runs' : record.pause,
+          memoryNowMb: record.memoryBytes / 1_048_576,
         });
       }
     }
     return views;
+  }
+
+  pauses(): PauseCounts {
+    return countPauses(this.book.all());
   }
 
   expectAt(spec: VersionSpec, at: number): void {
@@ -340,7 +350,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     effects.pop();
     const record = this.book.get(effect.instance);
     if (isLinked(record)) {
-      if (record.pause === 'frozen') this.freezer.thaw(record);
+      if (standsStill(record)) this.freezer.thaw(record);
       return new InstanceLease(this, request, record, effect.epoch, WARM_TIMINGS, '');
     }
     this.released(request, effect.epoch, 'broken');
@@ -357,7 +367,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
       return;
     }
     this.waiting.delete(request);
-    if (record.pause === 'frozen') this.freezer.thaw(record);
+    if (standsStill(record)) this.freezer.thaw(record);
     const started = cold ? record.started : undefined;
     const timings = call.timings(this.deps.clock.monotonic(), cold ? record : undefined);
     call.resolve(new InstanceLease(this, request, record, epoch, timings, first ? (started?.startLog ?? '') : ''));

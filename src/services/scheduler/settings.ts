@@ -25,6 +25,8 @@ export interface SchedulerSettings {
   readonly keepAlive: KeepAliveSettings;
   /** An instance idle for this long is frozen until its next call, milliseconds; Infinity: never. */
   readonly freezeAfterMs: number;
+  /** A frozen reserved instance idle for this long gives its memory back until its next call, milliseconds; Infinity: never. */
+  readonly shrinkAfterMs: number;
 }
 
 export const DEFAULT_SETTINGS: SchedulerSettings = {
@@ -39,4 +41,5 @@ export const DEFAULT_SETTINGS: SchedulerSettings = {
   capacityRetries: 3,
   keepAlive: KEEP_ALIVE_DEFAULTS,
   freezeAfterMs: 100,
+  shrinkAfterMs: LIMITS.shrinkAfterMs,
 };
