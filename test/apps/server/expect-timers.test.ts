@@ -12,7 +12,7 @@ function timer(qualifier: string, cronExpression = '@every 5m'): TriggerRecord {
   return {
     account: ACCOUNT,
     functionName: 'f',
-    triggerName: 't',
+    triggerName: `t-${qualifier}`,
     triggerId: `t-${qualifier}`,
     qualifier,
     description: '',
