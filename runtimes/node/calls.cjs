@@ -1,10 +1,12 @@
 'use strict';
-const { CHUNK_BYTES, FRAME, FRAME_HEADER_BYTES, MAX_RESULT_BYTES, RESULT_HEADER_BYTES, RESULT_STATUS, allocateFrame } =
+const { CHUNK_BYTES, FRAME, FRAME_HEADER_BYTES, MAX_RESULT_BYTES, RESULT_FLAG, RESULT_HEADER_BYTES, RESULT_STATUS, allocateFrame } =
   require('./protocol.cjs');
 const { NamedError, errorPayload, errorText } = require('./errors.cjs');
 
 /** Peak memory is asked of the system at most this often: the number only grows and costs a system call. */
 const MEMORY_SAMPLE_MS = 20;
+/** A call that took less than this may have others waiting behind it. */
+const QUICK_MS = 0.2;
 
 /** A call whose payload is still arriving in chunks. */
 class Arriving {
@@ -37,6 +39,8 @@ class Call {
     this.stream = stream;
     this.requestId = requestId;
     this.settled = false;
+    /** When it began, `performance.now()`; NaN before. */
+    this.beganAt = Number.NaN;
     /** Later connections that were told that this call is busy. @type {import('./connection.cjs').Connection[] | undefined} */
     this.watchers = undefined;
   }
@@ -53,7 +57,8 @@ class Call {
       this.fail(error, RESULT_STATUS.unhandled);
       return;
     }
-    this.settle(RESULT_STATUS.ok, result, 0);
+    const quick = this.runtime.storage === undefined && performance.now() - this.beganAt < QUICK_MS;
+    this.settle(RESULT_STATUS.ok, result, quick ? RESULT_FLAG.quick : 0);
   }
 
   /** The error goes to the log too: callers over HTTP see only a 502. @param {unknown} error @param {number} status */

@@ -91,6 +91,11 @@ class Connection {
     return !this.socket.writableNeedDrain;
   }
 
+  /** Calls `done` when everything written is with the kernel, or the peer is gone. @param {() => void} done */
+  afterWrites(done) {
+    this.socket.write('', () => done());
+  }
+
   /** Resolves when the peer has read enough that more may be written, or is gone. @returns {Promise<void>} */
   drained() {
     if (!this.open || !this.socket.writableNeedDrain) return Promise.resolve();

@@ -17,6 +17,7 @@ const FRAME = {
   cancel: 0x06,
   preStop: 0x07,
   trim: 0x08,
+  revoke: 0x09,
   hello: 0x41,
   loaded: 0x42,
   initialized: 0x43,
@@ -27,9 +28,10 @@ const FRAME = {
   stale: 0x48,
   ended: 0x49,
   trimmed: 0x4a,
+  revoked: 0x4b,
 };
 const RESULT_STATUS = { ok: 0, handled: 1, unhandled: 2 };
-const RESULT_FLAG = { exits: 1 };
+const RESULT_FLAG = { exits: 1, quick: 2 };
 
 /**
  * @param {number} type

@@ -6,7 +6,7 @@ const { NamedError, errorPayload, errorText } = require('./errors.cjs');
 const { LastResort } = require('./last-resort.cjs');
 const { answerStyle, applyEnvironment, loadHandler } = require('./loader.cjs');
 const { Output } = require('./output.cjs');
-const { FRAME, RESULT_FLAG, RESULT_STATUS, jsonFrame } = require('./protocol.cjs');
+const { FRAME, RESULT_FLAG, RESULT_STATUS, allocateFrame, jsonFrame } = require('./protocol.cjs');
 
 /** @typedef {import('./connection.cjs').Connection} Peer */
 /** @typedef {import('./calls.cjs').Call} RunningCall */
@@ -52,12 +52,19 @@ class Step {
 }
 
 /** The runtime's state: connections, the loaded function and the calls that run. */
+/** After a call that took longer, what arrived meanwhile is read before the next begins. */
+const SLOW_MS = 2;
+
 class Runtime {
   constructor() {
     /** @type {Set<Peer>} */
     this.connections = new Set();
     /** @type {Set<RunningCall>} */
     this.calls = new Set();
+    /** Calls that wait for the running one, in the order they came. @type {{call: RunningCall, header: any, event: Buffer}[]} */
+    this.queue = [];
+    /** The next call of the queue is about to begin. */
+    this.nextIsDue = false;
     this.highestEpoch = 0;
     /** @type {any} */
     this.load = undefined;
@@ -112,6 +119,8 @@ class Runtime {
   onClose(connection) {
     this.connections.delete(connection);
     connection.arriving.clear();
+    // Nobody would hear of their results; they have not begun.
+    for (const { call } of this.queue.filter(({ call }) => call.connection === connection)) this.revoke(connection, call.stream);
   }
 
   /** @param {Peer} connection @param {number} type @param {number} stream @param {Buffer} payload */
@@ -124,6 +133,8 @@ class Runtime {
       case FRAME.cancel:
         connection.arriving.delete(stream); // a call that runs goes on: its result is dropped by the peer
         return;
+      case FRAME.revoke:
+        return this.revoke(connection, stream);
       case FRAME.attach:
         return this.onAttach(connection, JSON.parse(payload.toString()));
       case FRAME.load:
@@ -146,7 +157,7 @@ class Runtime {
     this.connections.add(connection);
     if (attach.role === 'server' && attach.epoch > this.highestEpoch) this.highestEpoch = attach.epoch;
     const busy = [];
-    for (const call of this.calls) {
+    for (const call of [...this.calls, ...this.queue.map(({ call }) => call)]) {
       busy.push(call.requestId);
       call.watchers ??= [];
       call.watchers.push(connection);
@@ -228,12 +239,55 @@ class Runtime {
       call.fail(new NamedError('NotLoaded', 'No function is loaded in this instance'), RESULT_STATUS.unhandled);
       return;
     }
+    if (this.storage === undefined && (this.calls.size > 0 || this.queue.length > 0)) {
+      this.queue.push({ call, header, event });
+      return;
+    }
+    this.begin(call, header, event);
+  }
+
+  /** @param {RunningCall} call @param {any} header @param {Buffer} event */
+  begin(call, header, event) {
+    const { connection } = call;
     this.calls.add(call);
     this.latest = call;
     this.lastRequestId = header.r;
     const context = makeContext(this.load, header.r, header.q, header.n, connection.credentials, this.output.logger);
+    call.beganAt = performance.now();
     if (this.storage === undefined) run(this.handler, [event, context], this.style, call, this.lastResort);
     else this.storage.run(call, run, this.handler, [event, context], this.style, call, this.lastResort);
+  }
+
+  /** Takes a call that has not begun out of the queue. @param {Peer} connection @param {number} stream */
+  revoke(connection, stream) {
+    const at = this.queue.findIndex(({ call }) => call.connection === connection && call.stream === stream);
+    const [found] = at < 0 ? [] : this.queue.splice(at, 1);
+    if (found === undefined) return;
+    connection.send(allocateFrame(FRAME.revoked, stream, 0));
+    this.tellWatchers(found.call);
+  }
+
+  /**
+   * Begins the next call once the code of the one before has returned and its answer is with the kernel: whatever becomes of
+   * this process, the peer can tell which calls have begun. After a slow call, frames that arrived meanwhile are read first:
+   * the calls behind it may have been revoked. @param {RunningCall} before
+   */
+  beginNext(before) {
+    if (this.nextIsDue || this.queue.length === 0) return;
+    this.nextIsDue = true;
+    const next = () => {
+      this.flush();
+      if (before.connection.open && before.connection.socket.writableLength > 0) {
+        before.connection.afterWrites(next);
+        return;
+      }
+      this.nextIsDue = false;
+      if (this.calls.size > 0) return;
+      const entry = this.queue.shift();
+      if (entry !== undefined) this.begin(entry.call, entry.header, entry.event);
+    };
+    if (performance.now() - before.beganAt < SLOW_MS) process.nextTick(next);
+    else setImmediate(() => setImmediate(next));
   }
 
   /** @param {RunningCall} call */
@@ -241,6 +295,12 @@ class Runtime {
     this.calls.delete(call);
     this.lastResort.settled(call);
     if (this.latest === call) this.latest = undefined;
+    if (this.queue.length > 0) this.beginNext(call);
+    this.tellWatchers(call);
+  }
+
+  /** @param {RunningCall} call */
+  tellWatchers(call) {
     if (call.watchers === undefined) return;
     for (const connection of call.watchers) connection.send(jsonFrame(FRAME.ended, 0, { requestId: call.requestId }));
   }

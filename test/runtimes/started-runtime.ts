@@ -92,9 +92,13 @@ export class StartedRuntime {
     return control;
   }
 
-  async link(epoch = 1): Promise<InstanceLink> {
+  async link(epoch = 1, instanceConcurrency = 1): Promise<InstanceLink> {
     const dialer = createFramesInstanceDialer({ clock: systemClock });
-    const link = await dialer.dial({ kind: 'frames', path: this.path }, versionSpec('nodejs22'), epoch);
+    const link = await dialer.dial(
+      { kind: 'frames', path: this.path },
+      versionSpec('nodejs22', { instanceConcurrency }),
+      epoch,
+    );
     this.open.push(link);
     return link;
   }
@@ -153,7 +157,7 @@ export async function loadedRuntime(
     output += text;
   });
   const loaded = await control.load(runtime.loadFrame(load), 10_000);
-  const link = await runtime.link();
+  const link = await runtime.link(1, load.concurrency);
   return {
     runtime,
     control,

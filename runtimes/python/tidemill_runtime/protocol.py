@@ -18,6 +18,7 @@ FRAME = {
     'cancel': 0x06,
     'preStop': 0x07,
     'trim': 0x08,
+    'revoke': 0x09,
     'hello': 0x41,
     'loaded': 0x42,
     'initialized': 0x43,
@@ -28,9 +29,10 @@ FRAME = {
     'stale': 0x48,
     'ended': 0x49,
     'trimmed': 0x4a,
+    'revoked': 0x4b,
 }
 RESULT_STATUS = {'ok': 0, 'handled': 1, 'unhandled': 2}
-RESULT_FLAG = {'exits': 1}
+RESULT_FLAG = {'exits': 1, 'quick': 2}
 
 ATTACH = FRAME['attach']
 LOAD = FRAME['load']

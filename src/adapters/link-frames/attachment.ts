@@ -27,17 +27,17 @@ export async function attach(path: string, attachFrame: Attach, clock: Clock): P
   const hello = Promise.withResolvers<Hello>();
   hello.promise.catch(() => {}); // the dialer may already have failed for a better reason
   let owner: FrameConnectionOwner | undefined;
-  let gone = false;
+  let gone: { readonly readAll: boolean } | undefined;
   const connection = await FrameConnection.connect(path, {
     onFrame(type, stream, payload) {
       if (owner !== undefined) owner.onFrame(type, stream, payload);
       else if (type === FRAME.hello) hello.resolve(JSON.parse(payload.toString()) as Hello);
       else early.push({ type, stream, payload: Buffer.from(payload) });
     },
-    onClosed() {
-      gone = true;
+    onClosed(readAll) {
+      gone = { readAll };
       hello.reject(new LinkBrokenError('the runtime closed the connection instead of answering'));
-      owner?.onClosed();
+      owner?.onClosed(readAll);
     },
   });
   const timer = clock.after(HELLO_TIMEOUT_MS, () => {
@@ -53,7 +53,7 @@ export async function attach(path: string, attachFrame: Attach, clock: Clock): P
       handOver(next) {
         owner = next;
         for (const frame of early.splice(0)) next.onFrame(frame.type, frame.stream, frame.payload);
-        if (gone) next.onClosed();
+        if (gone !== undefined) next.onClosed(gone.readAll);
       },
     };
   } finally {

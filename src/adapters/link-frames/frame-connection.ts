@@ -10,8 +10,8 @@ const READ_BUFFER = Buffer.allocUnsafe(64 * 1024);
 /** What the owner of a connection hears from it. `onFrame` gets payloads that are valid during the call only. */
 export interface FrameConnectionOwner {
   onFrame: FrameHandler;
-  /** Called once, when the connection is gone. */
-  onClosed(): void;
+  /** Called once, when the connection is gone. `readAll`: everything that the peer ever sent has been read. */
+  onClosed(readAll: boolean): void;
 }
 
 /**
@@ -36,6 +36,7 @@ export class FrameConnection {
   static connect(path: string, owner: FrameConnectionOwner): Promise<FrameConnection> {
     return new Promise((resolve, reject) => {
       let connected = false;
+      let readAll = false;
       const decoder = new FrameDecoder((type, stream, payload) => owner.onFrame(type, stream, payload), {
         chunksAreReused: true,
       });
@@ -58,13 +59,18 @@ export class FrameConnection {
         connected = true;
         resolve(connection);
       });
-      socket.on('error', (error) => {
+      socket.on('end', () => {
+        readAll = true;
+      });
+      socket.on('error', (error: NodeJS.ErrnoException) => {
+        // A reset is told after the last byte; a failed write tears down what was still unread.
+        if (error.syscall === 'read') readAll = true;
         if (!connected) reject(new LinkBrokenError(`cannot reach the runtime: ${error.message}`, { cause: error }));
       });
       socket.on('close', () => {
         connection.open = false;
         connection.pending = [];
-        if (connected) owner.onClosed();
+        if (connected) owner.onClosed(readAll);
       });
     });
   }

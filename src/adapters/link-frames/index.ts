@@ -12,7 +12,10 @@ export function createFramesInstanceDialer(options: { readonly clock: Clock }): 
     async dial(address, spec, epoch) {
       const channel = spec.config.disableInjectCredentials;
       const attachment = await attach(pathOf(address), { role: 'server', epoch }, options.clock);
-      return new FramesLink(attachment, { sendCredentials: channel !== 'Request' && channel !== 'All' });
+      return new FramesLink(attachment, {
+        sendCredentials: channel !== 'Request' && channel !== 'All',
+        serial: spec.config.instanceConcurrency === 1,
+      });
     },
   };
 }

@@ -7,6 +7,8 @@ import { ResultStream } from './result-stream.ts';
 export interface CallHost {
   /** The caller is gone: tell the runtime and forget the call. */
   cancel(stream: number): void;
+  /** The caller is gone before the call has begun. */
+  revoke(stream: number): void;
   /** The call is over: forget it. */
   finished(stream: number): void;
   /** The reader of a chunked result is slow (or no longer). */
@@ -24,17 +26,20 @@ export class PendingCall {
   /** An answer after which the process ends: given once the connection is gone, so that nobody reuses the instance. */
   private lastAnswer: InstanceAnswer | undefined;
   private over = false;
+  private started: boolean;
 
   constructor(
     host: CallHost,
     call: InstanceCall,
     stream: number,
+    started: boolean,
     resolve: (answer: InstanceAnswer) => void,
     reject: (reason: unknown) => void,
   ) {
     this.host = host;
     this.call = call;
     this.stream = stream;
+    this.started = started;
     this.resolve = resolve;
     this.reject = reject;
     call.signal.addEventListener('abort', this);
@@ -44,9 +49,21 @@ export class PendingCall {
     return this.over;
   }
 
+  /** False while it waits behind another call of a runtime that runs one at a time. */
+  get begun(): boolean {
+    return this.started;
+  }
+
+  begin(): void {
+    this.started = true;
+    this.call.onBegun?.();
+    if (this.call.signal.aborted) this.handleEvent();
+  }
+
   /** The signal's listener. */
   handleEvent(): void {
     if (this.over) return;
+    if (!this.started) return this.host.revoke(this.stream);
     this.close();
     this.host.cancel(this.stream);
     this.failWith(this.call.signal.reason);
@@ -56,12 +73,14 @@ export class PendingCall {
   onResult(payload: Buffer): void {
     const status = payload[0];
     const more = payload[1] !== 0;
-    const exits = (payload.readUInt16LE(2) & RESULT_FLAG.exits) !== 0;
+    const flags = payload.readUInt16LE(2);
+    const exits = (flags & RESULT_FLAG.exits) !== 0;
     const body = Buffer.from(payload.subarray(RESULT_HEADER_BYTES));
     const answer: InstanceAnswer = {
       errorType: errorTypeOf(status),
       payload: more ? this.openStream(body) : body,
       memoryMb: payload.readUInt32LE(4) / 1024,
+      quick: (flags & RESULT_FLAG.quick) !== 0,
     };
     if (exits && !more) {
       this.lastAnswer = answer;

@@ -18,6 +18,8 @@ export interface InstanceCall {
     | { readonly kind: 'http'; readonly call: HttpCall };
   /** Output of the function during this call, as it arrives (built-in runtimes only). Not aligned to lines. */
   onOutput?(text: string): void;
+  /** It begins now: at once, or after it waited behind another call of its instance. */
+  onBegun?(): void;
   /** Aborted: the caller is gone or the time is up. The link stops waiting and rejects; the instance may still run. */
   readonly signal: CancelSignal;
 }
@@ -29,11 +31,18 @@ export interface InstanceAnswer {
   readonly reply?: HttpReply;
   /** Peak memory the runtime itself saw, MB; undefined when it cannot tell. */
   readonly memoryMb?: number;
+  /** It took so little time that others may be sent behind such calls instead of to an instance of their own. */
+  readonly quick?: boolean;
 }
 
 /** The connection broke or the instance ended before the answer was complete. */
 export class LinkBrokenError extends Error {
   override readonly name = 'LinkBrokenError';
+}
+
+/** The call waited behind another of its instance and has surely not begun: it may be placed again. */
+export class NotBegunError extends Error {
+  override readonly name = 'NotBegunError';
 }
 
 /** A lease of an older epoch was refused by the instance. */
@@ -43,12 +52,14 @@ export class StaleEpochError extends Error {
 
 /**
  * The server's way to one instance: one hop, no process between. Promises: one answer or one rejection per call
- * (LinkBrokenError, StaleEpochError, a TidemillError BadResponse when the function's own server answered with invalid
+ * (LinkBrokenError, NotBegunError, StaleEpochError, a TidemillError BadResponse when the function's own server answered with invalid
  * HTTP, or the signal's reason); answers never cross between calls; calls up to the function's
  * concurrency may be in flight at once.
  */
 export interface InstanceLink {
   invoke(call: InstanceCall): Promise<InstanceAnswer>;
+  /** Takes a call back that waits behind another: it rejects with NotBegunError, unless it begins before. */
+  revoke?(call: InstanceCall): void;
   /** Request ids the instance was still working on when the link was made (after a server restart). */
   readonly busyAtConnect: readonly string[];
   /** Resolves when everything in `busyAtConnect` has ended; stays pending when the link breaks before: race with `closed`. */

@@ -12,14 +12,17 @@ export interface Lease {
   readonly timings: InvocationTimings;
   /** Output of the start that this lease waited for; empty for a warm one. */
   readonly startLog: string;
+  /** The instance runs another call: this one waits behind it, for calls of this version are very short. */
+  readonly behind?: boolean;
   /** Set for calls of functions with session affinity. */
   readonly session?: CallSession;
   /**
    * Gives the slot back. `ok`: reuse the instance. `broken`: its link failed, it is going away. `timeout`, `kill`: the call
    * ran out of time, or its caller left while it ran: the instance must be replaced (other calls on it finish first). `stop`:
-   * the same, in order: its pre-stop hook runs.
+   * the same, in order: its pre-stop hook runs. `quick`: ok, and very short. `unbegun`: it waited behind another call and was
+   * taken back.
    */
-  release(outcome: 'ok' | 'broken' | 'kill' | 'timeout' | 'stop'): void;
+  release(outcome: 'ok' | 'quick' | 'unbegun' | 'broken' | 'kill' | 'timeout' | 'stop'): void;
 }
 
 export type InstancePause = 'runs' | 'frozen' | 'shrunk';

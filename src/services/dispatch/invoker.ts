@@ -8,7 +8,7 @@ import type { InvokeAnswer, InvokeCommand, Target } from '../../core/ports/dispa
 import { InstanceStartError, type StartFailure } from '../../core/ports/node-pool.ts';
 import type { Lease, Scheduling } from '../../core/ports/scheduling.ts';
 import type { Sessions } from '../../core/ports/sessions.ts';
-import { type CallDeps, RunningCall } from './running-call.ts';
+import { type CallDeps, type PlaceAgain, RunningCall } from './running-call.ts';
 import { settled } from './settlement.ts';
 import { errorMessageOf, startOutcome } from './start-outcome.ts';
 
@@ -27,6 +27,7 @@ export class Invoker {
   private readonly deps: CallDeps;
   private readonly scheduling: Scheduling;
   private readonly sessions: Sessions;
+  private readonly again: PlaceAgain = (command, invocation, waitedMs) => this.wait(command, invocation, waitedMs);
 
   constructor(deps: CallDeps, scheduling: Scheduling, sessions: Sessions) {
     this.deps = deps;
@@ -41,8 +42,8 @@ export class Invoker {
     const { spec } = command.target;
     const affine = spec.config.sessionAffinity !== undefined;
     const lease = affine ? undefined : this.scheduling.acquireNow(spec, command.requestId);
-    if (lease !== undefined) return this.run(command, invocation, lease);
-    return this.wait(command, invocation);
+    if (lease !== undefined) return this.run(command, invocation, lease, 0);
+    return this.wait(command, invocation, 0);
   }
 
   /** See LoopGuard.turn. */
@@ -67,8 +68,8 @@ export class Invoker {
     }
   }
 
-  private async wait(command: InvokeCommand, invocation: 'sync' | 'async'): Promise<InvokeAnswer> {
-    const begin = this.deps.clock.monotonic();
+  private async wait(command: InvokeCommand, invocation: 'sync' | 'async', waitedMs: number): Promise<InvokeAnswer> {
+    const begin = this.deps.clock.monotonic() - waitedMs;
     const { target, requestId, lineage } = command;
     const started = this.deps.traffic.starting(target.spec, requestId, lineage);
     let lease: Lease;
@@ -83,12 +84,17 @@ export class Invoker {
       lease.release('ok');
       return this.neverRan(command, invocation, command.signal.reason, this.deps.clock.monotonic() - begin);
     }
-    return this.run(command, invocation, lease);
+    return this.run(command, invocation, lease, waitedMs);
   }
 
-  private run(command: InvokeCommand, invocation: 'sync' | 'async', lease: Lease): Promise<InvokeAnswer> {
-    command.onStarted?.(lease.instanceId);
-    return new RunningCall(this.deps, command, invocation, lease).start();
+  private run(
+    command: InvokeCommand,
+    invocation: 'sync' | 'async',
+    lease: Lease,
+    waitedMs: number,
+  ): Promise<InvokeAnswer> {
+    if (lease.behind !== true) command.onStarted?.(lease.instanceId);
+    return new RunningCall(this.deps, command, invocation, lease, this.again, waitedMs).start();
   }
 
   private lease({ target, sessionId, requestId, signal }: InvokeCommand): Promise<Lease> {

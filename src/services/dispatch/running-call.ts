@@ -22,6 +22,7 @@ import {
   type InstanceAnswer,
   type InstanceCall,
   LinkBrokenError,
+  NotBegunError,
   StaleEpochError,
 } from '../../core/ports/instance-link.ts';
 import type { Lease } from '../../core/ports/scheduling.ts';
@@ -46,8 +47,17 @@ export interface CallDeps {
   callEnded(): void;
 }
 
+/** A call waits this long behind another, ms: then it is taken back and placed elsewhere. */
+const PATIENCE_MS = 5;
 /** A broken connection and the exit behind it are told apart by this much at most, ms. */
 const EXIT_GRACE_MS = 1_000;
+
+/** Finds another instance for a call that was taken back before it began. `waitedMs`: how long it has waited already. */
+export type PlaceAgain = (
+  command: InvokeCommand,
+  invocation: 'sync' | 'async',
+  waitedMs: number,
+) => Promise<InvokeAnswer>;
 
 /**
  * One call on its instance, from lease to settled. It is itself what the link is given and what waits for its deadline, so
@@ -58,7 +68,7 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
   readonly epoch: number;
   readonly qualifier: string;
   readonly retryCount: number;
-  readonly deadline: number;
+  deadline: number;
   readonly credentials: TemporaryCredentials;
   readonly input: InvokeCommand['input'];
   readonly signal: CancelSignal;
@@ -67,7 +77,11 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
   private readonly invocation: 'sync' | 'async';
   private readonly lease: Lease;
   private readonly traffic: InstanceTraffic;
-  private readonly begin: number;
+  private begin: number;
+  private begun: boolean;
+  /** Waited behind other calls or for instances that it was taken back from, ms. */
+  private waitedMs: number;
+  private readonly again: PlaceAgain;
   private readonly timer: Deadline<Expiring>;
   private readonly tail: LogTail | undefined;
   /** Own signal for links that learn of the end of the call only by it; undefined when the connection's end tells them. */
@@ -79,7 +93,14 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
   private linkBroken = false;
   private over = false;
 
-  constructor(deps: CallDeps, command: InvokeCommand, invocation: 'sync' | 'async', lease: Lease) {
+  constructor(
+    deps: CallDeps,
+    command: InvokeCommand,
+    invocation: 'sync' | 'async',
+    lease: Lease,
+    again: PlaceAgain,
+    waitedMs = 0,
+  ) {
     const { spec, qualifier } = command.target;
     const { config } = spec;
     this.deps = deps;
@@ -93,6 +114,9 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
     this.credentials = deps.identity.credentialsFor(spec.account, spec.functionArn);
     this.input = command.input;
     this.begin = deps.clock.monotonic();
+    this.begun = lease.behind !== true;
+    this.again = again;
+    this.waitedMs = waitedMs;
     this.deadline = deps.clock.now() + config.timeout * 1_000;
     this.timer = new Deadline<Expiring>(this);
     const custom = isCustomRuntime(config.runtime);
@@ -107,8 +131,10 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
 
   start(): Promise<InvokeAnswer> {
     const { command, deps, lease } = this;
-    this.traffic.calls.add(this);
-    deps.deadlines.set(this.timer, this.begin + command.target.spec.config.timeout * 1_000);
+    if (this.begun) {
+      this.traffic.calls.add(this);
+      deps.deadlines.set(this.timer, this.begin + command.target.spec.config.timeout * 1_000);
+    } else deps.deadlines.set(this.timer, this.begin + PATIENCE_MS);
     if (lease.startLog !== '') this.record(lease.startLog.replace(/\r?\n$/, ''));
     if (this.abort !== undefined) {
       if (command.signal.aborted) this.abort.abort(command.signal.reason);
@@ -130,6 +156,21 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
 
   get lineage(): InvokeCommand['lineage'] {
     return this.command.lineage;
+  }
+
+  /** The calls it waited behind have been answered: its time runs from now on. */
+  onBegun(): void {
+    if (this.begun || this.over) return;
+    const { clock, deadlines } = this.deps;
+    const now = clock.monotonic();
+    this.waitedMs += now - this.begin;
+    this.begun = true;
+    this.begin = now;
+    const timeoutMs = this.command.target.spec.config.timeout * 1_000;
+    this.deadline = clock.now() + timeoutMs;
+    this.traffic.calls.add(this);
+    this.command.onStarted?.(this.lease.instanceId);
+    deadlines.set(this.timer, now + timeoutMs);
   }
 
   onOutput(text: string): void {
@@ -154,6 +195,7 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
     if (this.over) return;
     const { exit } = this.traffic;
     if (exit !== undefined || this.linkBroken) return this.exited(exit);
+    if (!this.begun) return this.lease.link.revoke?.(this);
     const { timeout } = this.command.target.spec.config;
     this.failed(timedOut(timeout, this.memoryMb(undefined)), 'timeout');
   }
@@ -192,7 +234,7 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
     if (payload.byteLength > LIMITS.responsePayloadBytes && answer.reply === undefined) {
       return this.failed(answerTooLarge(LIMITS.responsePayloadBytes), 'ok');
     }
-    const timings = this.finish('ok', answer);
+    const timings = this.finish(answer.quick === true ? 'quick' : 'ok', answer);
     this.settlement.resolve(this.answer(answer, payload, timings));
   }
 
@@ -215,6 +257,7 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
 
   private onFailure(error: unknown): void {
     if (this.over) return;
+    if (error instanceof NotBegunError) return this.takenBack();
     if (this.command.signal.aborted) return this.cancelled();
     if (error instanceof LinkBrokenError) {
       this.linkBroken = true;
@@ -232,6 +275,16 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
     }
     const message = `the call to the instance failed: ${error instanceof Error ? error.message : String(error)}`;
     this.refused(new TidemillError('InternalServerError', message, { cause: error }), 'broken');
+  }
+
+  /** It never began: nothing is recorded of this lease, the next one decides. */
+  private takenBack(): void {
+    this.over = true;
+    const { clock, deadlines } = this.deps;
+    deadlines.clear(this.timer);
+    this.lease.release('unbegun');
+    const waitedMs = this.waitedMs + clock.monotonic() - this.begin;
+    this.settlement.resolve(this.again(this.command, this.invocation, waitedMs));
   }
 
   private exited(exit: InstanceExit | undefined): void {
@@ -279,7 +332,7 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
 
   /** Gives everything back and records the end. Exactly once. */
   private finish(
-    release: 'ok' | 'broken' | 'kill' | 'timeout' | 'stop',
+    release: 'ok' | 'quick' | 'broken' | 'kill' | 'timeout' | 'stop',
     answer: InstanceAnswer | undefined,
     message?: string,
     status = 200,
@@ -288,7 +341,7 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
     const { deps, command } = this;
     const durationMs = this.elapsed();
     deps.deadlines.clear(this.timer);
-    this.traffic.leave(this);
+    if (this.begun) this.traffic.leave(this);
     if (this.abort !== undefined || this.stream !== undefined) command.signal.removeEventListener('abort', this);
     this.lines?.flush();
     this.lease.release(release);
@@ -348,7 +401,8 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
   }
 
   private timings(handlerMs: number): InvocationTimings {
-    const { queuedMs, sandboxMs, runtimeMs, codeMs, initializerMs, cold, placedMs, reason } = this.lease.timings;
+    const { sandboxMs, runtimeMs, codeMs, initializerMs, cold, placedMs, reason } = this.lease.timings;
+    const queuedMs = this.lease.timings.queuedMs + this.waitedMs;
     if (placedMs === undefined || reason === undefined) {
       return { queuedMs, sandboxMs, runtimeMs, codeMs, initializerMs, handlerMs, cold };
     }

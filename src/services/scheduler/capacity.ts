@@ -28,7 +28,8 @@ export function refusal(state: SchedulerState, version: VersionState): RejectRea
 export function room(state: SchedulerState, version: VersionState): number {
   const owner = version.function;
   if (owner.limit === 0) return 0;
-  if (!servesOnDemand(version)) return version.freeSlots;
+  const free = Math.max(0, version.freeSlots - version.behind);
+  if (!servesOnDemand(version)) return free;
   const ofMemory = memoryRoom(state, version.shape.memoryMb);
   const more = Math.min(
     functionRoom(owner),
@@ -37,7 +38,7 @@ export function room(state: SchedulerState, version: VersionState): number {
   );
   // Its own idle instances are free slots already, not room for more.
   const slots = (Math.max(more - version.idle, 0) + version.starting) * version.shape.concurrency;
-  return version.freeSlots + Math.max(0, slots - version.waiting.size);
+  return free + Math.max(0, slots - version.waiting.size);
 }
 
 /** False: only its reserved instances serve. */

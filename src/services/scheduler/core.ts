@@ -6,6 +6,7 @@ import { keepUntil, firstLookMs } from './keep-alive.ts';
 import { expectCall, scheduleWake, wake } from './keep-alive-prewarm.ts';
 import { addInstance, drain, end, grant, makeReady, remove } from './lifecycle.ts';
 import { plan, pump, rejectAll, serve, startFailed } from './planning.ts';
+import { gatheringAt, grantBehind, learnQuickness } from './short-calls.ts';
 import { endUnwanted, evictReserved, freeInstance, setFloor } from './reserved-floor.ts';
 import {
   accountState,
@@ -77,6 +78,8 @@ function enqueue(state: SchedulerState, id: number, shape: VersionShape, wait: b
   const request = new RequestState(id, version);
   if (instance !== undefined) {
     addRequest(state, request);
+    const ahead = wait ? undefined : gatheringAt(version, instance);
+    if (ahead !== undefined) return grantBehind(state, request, ahead, now);
     instance.inFree.list?.pushFront(instance.inFree);
     grant(state, request, instance, now, 'warm');
     return;
@@ -114,21 +117,32 @@ function released(state: SchedulerState, id: number, epoch: number, outcome: Rel
   const instance = request?.instance;
   if (request === undefined || instance === undefined) return;
   removeRequest(state, request);
-  if (outcome !== 'broken') request.version.execMs = smooth(request.version.execMs, now - request.grantedAt);
+  learnQuickness(request.version, instance, outcome);
+  if (outcome !== 'broken' && outcome !== 'unbegun') {
+    const began = Math.max(request.grantedAt, instance.answeredAt);
+    request.version.execMs = smooth(request.version.execMs, now - began);
+    instance.answeredAt = now;
+  }
   if (instance.phase === 'gone') return;
+  const { concurrency, exclusive } = instance.version.shape;
+  const reusable = outcome === 'ok' || outcome === 'quick' || outcome === 'unbegun';
+  const ready = instance.phase === 'ready';
+  if (ready && instance.inFlight > concurrency) instance.version.behind--;
   instance.inFlight--;
-  if (instance.phase === 'ready' && outcome === 'ok' && !instance.version.shape.exclusive) {
-    instance.version.freeSlots++;
+  // Others waited behind it: the slot stays taken.
+  const freed = ready && !exclusive && instance.inFlight < concurrency;
+  if (freed) instance.version.freeSlots++;
+  if (ready && reusable && !exclusive) {
+    if (!freed) return;
     serve(state, instance, now, false);
     if (hasEnded(instance)) leave(state, instance, now);
     return;
   }
-  if (instance.phase === 'ready') instance.version.freeSlots += instance.version.shape.exclusive ? 0 : 1;
   if (outcome === 'broken') return endNow(state, instance, 'killed', now);
   if (outcome === 'kill' || outcome === 'timeout') instance.killReason = outcome === 'timeout' ? 'timeout' : 'killed';
   drain(state, instance);
-  // Other calls on it finish first; they have their own deadlines.
-  if (instance.inFlight === 0) endNow(state, instance, instance.killReason, now);
+  // Other calls on it finish first; they have their own deadlines. Those that only wait behind this one are placed again.
+  if (instance.inFlight === 0 || (!reusable && concurrency === 1)) endNow(state, instance, instance.killReason, now);
   else plan(state, instance.version, now);
 }
 

@@ -20,7 +20,8 @@ export interface VersionShape {
 /** Whose fault a failed start was. `capacity`: the node had no room. */
 export type StartFailureCause = 'function' | 'capacity' | 'platform';
 
-export type ReleaseOutcome = 'ok' | 'broken' | 'kill' | 'timeout' | 'stop';
+/** `quick`: ok, and very short. `unbegun`: it waited behind another call of its instance and was taken back. */
+export type ReleaseOutcome = 'ok' | 'quick' | 'unbegun' | 'broken' | 'kill' | 'timeout' | 'stop';
 
 /** What reserved instances of a version are to be. */
 export interface ReservedFloor {
@@ -88,6 +89,8 @@ export type SchedulerEffect =
       readonly epoch: number;
       readonly cold: boolean;
       readonly first: boolean;
+      /** It waits behind the call that the instance runs. */
+      readonly behind?: true;
     }
   /** `cause`: the waiting call that the start is made for. */
   | { readonly type: 'start'; readonly instance: number; readonly version: VersionShape; readonly cause: number }

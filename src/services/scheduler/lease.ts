@@ -24,6 +24,7 @@ export class InstanceLease implements Lease {
   readonly epoch: number;
   readonly timings: InvocationTimings;
   readonly startLog: string;
+  readonly behind: boolean;
   private readonly owner: LeaseOwner;
   private readonly request: number;
 
@@ -34,6 +35,7 @@ export class InstanceLease implements Lease {
     epoch: number,
     timings: InvocationTimings,
     startLog: string,
+    behind: boolean,
   ) {
     this.owner = owner;
     this.request = request;
@@ -42,6 +44,7 @@ export class InstanceLease implements Lease {
     this.epoch = epoch;
     this.timings = timings;
     this.startLog = startLog;
+    this.behind = behind;
   }
 
   release(outcome: ReleaseOutcome): void {

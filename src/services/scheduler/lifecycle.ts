@@ -114,7 +114,9 @@ export function drain(state: SchedulerState, instance: InstanceState): void {
   if (instance.phase !== 'ready') return;
   const version = instance.version;
   const slots = version.shape.exclusive && instance.used ? 0 : version.shape.concurrency - instance.inFlight;
-  version.freeSlots -= slots;
+  if (slots < 0) version.behind += slots;
+  else version.freeSlots -= slots;
+  if (version.gathering === instance) version.gathering = undefined;
   version.ready--;
   instance.inFree.unlink();
   if (instance.inIdle.list !== undefined) leaveIdle(state, instance);

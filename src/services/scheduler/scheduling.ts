@@ -207,7 +207,8 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
   }
 
   freeSlots(versionKey: string): number {
-    return this.state.versions.get(versionKey)?.freeSlots ?? 0;
+    const version = this.state.versions.get(versionKey);
+    return version === undefined ? 0 : Math.max(0, version.freeSlots - version.behind);
   }
 
   room(spec: VersionSpec): number {
@@ -351,7 +352,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     const record = this.book.get(effect.instance);
     if (isLinked(record)) {
       if (standsStill(record)) this.freezer.thaw(record);
-      return new InstanceLease(this, request, record, effect.epoch, WARM_TIMINGS, '');
+      return new InstanceLease(this, request, record, effect.epoch, WARM_TIMINGS, '', effect.behind === true);
     }
     this.released(request, effect.epoch, 'broken');
     return undefined;
@@ -370,7 +371,9 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     if (standsStill(record)) this.freezer.thaw(record);
     const started = cold ? record.started : undefined;
     const timings = call.timings(this.deps.clock.monotonic(), cold ? record : undefined);
-    call.resolve(new InstanceLease(this, request, record, epoch, timings, first ? (started?.startLog ?? '') : ''));
+    call.resolve(
+      new InstanceLease(this, request, record, epoch, timings, first ? (started?.startLog ?? '') : '', false),
+    );
   }
 
   private reject(request: number, reason: RejectReason): void {

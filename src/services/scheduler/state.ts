@@ -36,6 +36,10 @@ export class InstanceState {
   inFlight = 0;
   /** Slots held by calls of an earlier server; part of `inFlight`. */
   adoptedBusy = 0;
+  /** When its last call was answered. */
+  answeredAt = 0;
+  /** It has said of a call that it was quick: it takes others behind such. */
+  quick = false;
   /** An exclusive instance that has had its call. */
   used = false;
   idleSince = 0;
@@ -85,6 +89,12 @@ export class VersionState {
   ready = 0;
   idle = 0;
   freeSlots = 0;
+  /** How surely its calls are very short. */
+  quickness = 0;
+  /** Calls that wait behind the running call of a ready instance; never more than `freeSlots` when one is added. */
+  behind = 0;
+  /** The instance that short calls gather at. */
+  gathering: InstanceState | undefined = undefined;
   retired = false;
   /** Instances to be kept ready whatever the load, and what they are like. */
   floor: ReservedFloor = NO_FLOOR;
