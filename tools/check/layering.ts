@@ -54,7 +54,11 @@ function ruleFor(path: string): Rule | undefined {
     return { ours: ['conformance/', 'tools/leakcheck.ts'], builtins: 'all', packages: true };
   if (parts[0] === 'chaos') return { ours: ['chaos/', 'conformance/', ...CORE], builtins: 'all', packages: true };
   if (parts[0] === 'bench')
-    return { ours: ['bench/', 'conformance/', 'src/services/', ...CORE], builtins: 'all', packages: true };
+    return {
+      ours: ['bench/', 'conformance/', 'src/services/', 'src/adapters/', ...CORE],
+      builtins: 'all',
+      packages: true,
+    };
   if (parts[0] === 'test')
     return { ours: ['test/', 'src/', 'tools/', 'conformance/'], builtins: 'all', packages: true };
   if (parts[0] === 'tools') return { ours: ['tools/', 'conformance/start.ts'], builtins: 'all', packages: true };
