@@ -51,8 +51,9 @@ export async function outsideHost(): Promise<OutsideHost> {
     forbidden,
     port: 7000,
     remove() {
-      server.kill('SIGKILL');
+      // First the device: with the process its namespace goes, and the kernel would take the device away meanwhile.
       execFileSync('ip', ['link', 'del', name]);
+      server.kill('SIGKILL');
     },
   };
 
