@@ -45,6 +45,9 @@ test('a killed server comes back, refuses nobody, and takes over what runs', asy
   await user.deploy('quick', obedient('tm-quick'));
   await user.deploy('worker', obedient('tm-worker'));
   const url = await streamingFunction('streaming');
+  // No spare one beside the three: the platform keeps one ready where demand climbs.
+  const body = new models.PutConcurrencyInput({ reservedConcurrency: 3 });
+  await user.client.putConcurrencyConfig('slow', new models.PutConcurrencyConfigRequest({ body }));
   const three = (ms: number) => Promise.all(['a', 'b', 'c'].map((id) => user.call('slow', { id, ms })));
   for (const answer of await three(300)) assert.equal(answer.status, 200, answer.message);
   assert.equal((await user.call('quick', {})).status, 200);
