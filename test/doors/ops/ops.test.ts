@@ -79,7 +79,14 @@ before(async () => {
       },
       warm: (target) => warm(target),
     }),
-    scheduling: partial<Scheduling>('scheduling', { instances: () => [] }),
+    scheduling: partial<Scheduling>('scheduling', {
+      instances: () => [],
+      pauses: () => ({
+        runs: { instances: 2, memoryBytes: 200 },
+        frozen: { instances: 1, memoryBytes: 90 },
+        shrunk: { instances: 0, memoryBytes: 0 },
+      }),
+    }),
     facts: log,
     nodes: partial<NodePool>('nodes', {
       nodes: () => [
