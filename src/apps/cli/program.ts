@@ -67,6 +67,7 @@ export function buildProgram(perform: (action: Action) => Promise<void>): Comman
   addVersionCommands(program, perform);
   addTriggerCommands(program, perform);
   addQueueCommands(program, perform);
+  addReplayCommand(program, perform);
   addLayerCommands(program, perform);
   addObjectCommands(program, perform);
   return program;
@@ -394,6 +395,33 @@ function addQueueCommands(program: Command, perform: Perform): void {
     'tidemill dead-letters redrive 17',
     'tidemill dead-letters redrive --function resize --qualifier 4',
     'tidemill dead-letters delete --all',
+  );
+}
+
+function addReplayCommand(program: Command, perform: Perform): void {
+  const replay = program
+    .command('replay')
+    .argument('<id>', 'request id of a failed call, or number of a dead letter')
+    .description(
+      'run a failed call again: here, under the debugger, with the very code that failed, or on the server with --version or --alias',
+    )
+    .option('--function <name>', 'whose call it was (default: looked for)')
+    .option('--version <v>', 'on the server, on this version')
+    .option('--alias <a>', 'on the server, on this alias')
+    .option('-e, --event <text>', 'payload, if it was not kept or is to be another')
+    .option('-f, --file <path>', 'payload from a file')
+    .option('--no-debug', 'here, but without debugger')
+    .action((id: string, options: { debug: boolean }) =>
+      perform(async (context) => (await import('./commands/replay.ts')).replay(context, id, options)),
+    );
+  examples(
+    replay,
+    'tidemill replay 17',
+    'tidemill replay 1-69204f1c-1a2b-3c4d5e6f7081 --no-debug',
+    'tidemill replay 17 --version 4',
+    '',
+    'Payloads are kept of dead letters and tasks; for other calls give it with -e or -f. Outbound traffic is not recorded:',
+    'whatever the function calls, it really calls again. Here it runs without sandbox, limits and credentials, as you.',
   );
 }
 

@@ -40,6 +40,12 @@ export const ERRORS = {
     'List the tasks of the function: only calls of functions with asyncTask are kept.',
   ),
   DeadLetterNotFound: row('caller', 404, 'List the dead letters: it was redriven, deleted or is too old.'),
+  InvocationNotFound: row(
+    'caller',
+    404,
+    'Check the id; the log of calls is kept for a week, and only failed calls can be replayed.',
+  ),
+  ReplayNotPossible: row('caller', 409, 'The message says what is gone.'),
   OnDemandConfigNotFound: row('caller', 404, 'Put a concurrency config for this function first.'),
   DomainNameNotFound: row('caller', 404, 'Create the custom domain first.'),
   FunctionAlreadyExists: row('caller', 409, 'Choose another name or update the existing function.'),

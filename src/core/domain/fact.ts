@@ -22,6 +22,9 @@ export interface InvocationSettled extends FactBase {
   readonly status: number;
   readonly errorType?: FunctionErrorType;
   readonly errorMessage?: string;
+  /** Of calls that failed: the `VersionSpec.key` and the code's SHA-256, so that the very same can be run again. */
+  readonly specKey?: string;
+  readonly codeDigest?: string;
   /** The limit that kept the call from running. */
   readonly throttled?: ThrottleReason;
   readonly durationMs: number;

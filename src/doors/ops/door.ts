@@ -5,6 +5,9 @@ import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
+import type { AsyncTasks } from '../../core/ports/async-tasks.ts';
+import type { BlobStore } from '../../core/ports/blob-store.ts';
+import type { Catalog } from '../../core/ports/catalog.ts';
 import type { DeadLetters } from '../../core/ports/dead-letters.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
 import type { EventQueue, QueueDepth } from '../../core/ports/event-queue.ts';
@@ -20,6 +23,7 @@ import { checkHeadLimits } from '../wire/request-limits.ts';
 import { MetricsFold } from './metrics.ts';
 import { type FunctionRoute, functionRoutes } from './function-routes.ts';
 import { queueRoutes } from './queue-routes.ts';
+import { replayRoutes } from './replay-routes.ts';
 
 /** Path prefix of our own operations API; only the routes below belong to it. */
 const OPS_API = '/tidemill/v1';
@@ -34,6 +38,10 @@ export interface OpsDoorDeps {
   readonly nodes: NodePool;
   readonly queue: EventQueue;
   readonly letters: DeadLetters;
+  readonly tasks: AsyncTasks;
+  readonly catalog: Catalog;
+  readonly blobs: BlobStore;
+  readonly region: string;
   readonly verifier: Acs3Verifier;
   readonly clock: Clock;
   readonly random: Random;
@@ -62,7 +70,7 @@ export function createOpsDoor(deps: OpsDoorDeps): OpsDoor {
   const ending = new AbortController();
   const subscription = deps.facts.subscribe((fact) => metrics.record(fact));
   const router = FindMyWay({ maxParamLength: LIMITS.requestPathBytes });
-  for (const route of [...functionRoutes, ...queueRoutes])
+  for (const route of [...functionRoutes, ...queueRoutes, ...replayRoutes])
     router.on(route.method, OPS_API + route.path, () => {}, route);
   return {
     matches: (req) => (req.url ?? '/').startsWith(`${OPS_API}/`),

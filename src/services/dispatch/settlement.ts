@@ -49,6 +49,8 @@ export function settled(
   if (errorType === undefined && errorMessage === undefined) return fact;
   return {
     ...fact,
+    specKey: spec.key,
+    codeDigest: spec.code.digest,
     ...(errorType === undefined ? {} : { errorType }),
     ...(errorMessage === undefined ? {} : { errorMessage }),
     ...(outcome.throttled === undefined ? {} : { throttled: outcome.throttled }),

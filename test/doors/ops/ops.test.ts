@@ -4,6 +4,9 @@ import { after, before, test } from 'node:test';
 import { Emitter } from '../../../src/core/base/emitter.ts';
 import { TidemillError } from '../../../src/core/domain/errors.ts';
 import type { Fact, InvocationSettled, OutputWritten } from '../../../src/core/domain/fact.ts';
+import type { AsyncTasks } from '../../../src/core/ports/async-tasks.ts';
+import type { BlobStore } from '../../../src/core/ports/blob-store.ts';
+import type { Catalog } from '../../../src/core/ports/catalog.ts';
 import type { DeadLetters } from '../../../src/core/ports/dead-letters.ts';
 import type { Dispatch } from '../../../src/core/ports/dispatch.ts';
 import type { FactLog } from '../../../src/core/ports/fact-log.ts';
@@ -93,6 +96,9 @@ before(async () => {
         { nodeId: 'n1', zone: 'z', cpu: 2, memoryMb: 100, memoryUsedMb: 1, instances: 3, pooled: { nodejs24: 2 } },
       ],
     }),
+    tasks: partial<AsyncTasks>('tasks', {}),
+    catalog: partial<Catalog>('catalog', {}),
+    blobs: partial<BlobStore>('blobs', {}),
     queue: partial<EventQueue>('queue', {
       depth: async () => ({ waiting: 4, leased: 1, oldestAcceptedAt: undefined }),
       depths: async () => [
