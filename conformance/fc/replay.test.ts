@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { environmentOf } from '../start.ts';
@@ -117,4 +120,31 @@ test('a synchronous call is replayed with the payload that its caller has', asyn
   );
   const unknown = await replay('1-00000000-000000000000', '--no-debug');
   assert.match(JSON.stringify(unknown.answer), /InvocationNotFound/);
+});
+
+test('under the debugger it waits for its user, and whoever gives up leaves nothing behind', async () => {
+  const name = await world.deploy('replay-debug', { 'index.js': BROKEN_NODE });
+  const failed = await world.invoke(name, 'x');
+  const folder = await mkdtemp(join(tmpdir(), 'replay-test-'));
+  try {
+    const child = spawn(
+      process.execPath,
+      [PROGRAM, 'replay', failed.headers['x-fc-request-id'] ?? '', '--function', name, '-e', 'x'],
+      {
+        env: { PATH: process.env['PATH'], HOME: '/nonexistent', TMPDIR: folder, ...environmentOf(world.platform) },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    );
+    let text = '';
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+      if (!child.killed && /Debugger listening on ws:/.test(text)) child.kill('SIGINT');
+    });
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    assert.match(text, /Debugger listening on ws:\/\/127\.0\.0\.1/);
+    assert.equal(code, 1);
+    assert.deepEqual(readdirSync(folder), []);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });

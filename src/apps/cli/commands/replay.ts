@@ -168,7 +168,8 @@ async function run(
   socket.close();
   let log = '';
   const end = (): void => void child.kill('SIGKILL');
-  process.once('exit', end);
+  // Whoever gives up in the debugger leaves no runtime and no folder behind: its end is the end of the conversation.
+  for (const signal of SIGNALS) process.on(signal, end);
   try {
     // A debugger's user takes the time it takes.
     const deadline = debug ? Number.MAX_SAFE_INTEGER : Date.now() + config.timeout * 1_000;
@@ -187,7 +188,7 @@ async function run(
     const errorMessage = error instanceof Error ? error.message : String(error);
     return { failed: true, payload: Buffer.from(JSON.stringify({ errorMessage })), log };
   } finally {
-    process.off('exit', end);
+    for (const signal of SIGNALS) process.off(signal, end);
     await stopRunner(child);
   }
 }
@@ -206,6 +207,7 @@ async function inTime<T>(work: Promise<T>, seconds: number): Promise<T> {
   }
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** For starting the runtime and loading the code, on top of the function's timeout. */
 const LOAD_SECONDS = 10;
 
