@@ -202,7 +202,12 @@ export function pidfdAlive(descriptor: number): boolean {
   const pollfd = Buffer.alloc(8);
   pollfd.writeInt32LE(descriptor, 0);
   pollfd.writeInt16LE(POLLIN, 4);
-  return c.poll(pollfd, 1, 0) === 0;
+  for (;;) {
+    const ready = c.poll(pollfd, 1, 0);
+    if (ready >= 0) return ready === 0;
+    // A signal that arrives just now (the end of some other child) interrupts even a look that does not wait.
+    if (ERRNO_NAMES.get(koffi.errno()) !== 'EINTR') check(ready, 'poll', 'pidfd');
+  }
 }
 
 /** Sends a signal through a pidfd; a process that is gone is fine. */

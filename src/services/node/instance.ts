@@ -198,7 +198,11 @@ export class Instance {
 
   private watch(): void {
     const { handle, control } = this.holdings;
-    void handle?.exited.then((exit) => this.apply({ type: 'exited', exit }));
+    void handle?.exited.then((exit) => {
+      if (exit.reason === 'crash')
+        this.parts.log.log('info', 'an instance ended by itself', { instanceId: this.id, ...exit });
+      this.apply({ type: 'exited', exit });
+    });
     const check = this.order.spec.config.customRuntimeConfig?.healthCheckConfig;
     if (check === undefined || control === undefined || this.phase !== 'ready') return;
     this.health = watchHealth(control, check, this.parts.clock, {
