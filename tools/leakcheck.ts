@@ -87,11 +87,23 @@ function ancestors(): Set<number> {
   return found;
 }
 
+/**
+ * Dead, and to be collected by a parent that is neither this process nor ours: orphans of a killed agent belong to the first
+ * process of the machine, and in some containers that one never collects anything.
+ */
+function isAnothersZombie(pid: number, scope: LeakScope): boolean {
+  const stat = read(`/proc/${pid}/stat`);
+  const [state, parent = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  if (state !== 'Z' || Number(parent) === process.pid) return false;
+  return !read(`/proc/${parent}/cmdline`).replaceAll('\0', ' ').includes(mark(scope));
+}
+
 function processes(scope: LeakScope): string[] {
   const own = ancestors();
   return list('/proc').flatMap((entry) => {
     const pid = Number(entry);
     if (!Number.isInteger(pid) || own.has(pid)) return [];
+    if (isAnothersZombie(pid, scope)) return [];
     const command = read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim();
     const ours = read(`/proc/${pid}/cgroup`).includes(groupMark(scope)) || command.includes(mark(scope));
     return ours ? [`process ${pid}: ${command.slice(0, 120)}`] : [];
