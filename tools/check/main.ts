@@ -1,9 +1,10 @@
 import { deadCode, format, lint, types } from './commands.ts';
+import { dependencies } from './dependencies.ts';
 import type { Gate } from './gate.ts';
 import { layering } from './layering.ts';
 import { sizes } from './sizes.ts';
 
-const GATES: readonly Gate[] = [layering, sizes, types, format, lint, deadCode];
+const GATES: readonly Gate[] = [layering, sizes, types, format, lint, deadCode, dependencies];
 const root = process.cwd();
 const wanted = process.argv.slice(2);
 

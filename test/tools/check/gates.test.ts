@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { deadCode, format, lint, types } from '../../../tools/check/commands.ts';
+import { dependencies } from '../../../tools/check/dependencies.ts';
 import type { Gate } from '../../../tools/check/gate.ts';
 import { layering } from '../../../tools/check/layering.ts';
 import { sizes } from '../../../tools/check/sizes.ts';
@@ -9,6 +10,11 @@ import { plantedTree } from './planted.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const SOUND = { 'src/core/base/one.ts': 'export const one = 1;\n', 'src/apps/cli/main.ts': 'console.log(1);\n' };
+
+/** A lock file with one package that is installed here. */
+function locked(entry: Readonly<Record<string, string>>): string {
+  return JSON.stringify({ packages: { '': {}, 'node_modules/ws': { version: '8.0.0', ...entry } } });
+}
 
 /** Each gate with violations that it must catch, and words that its finding must hold. */
 const GATES: readonly { gate: Gate; planted: readonly { files: Record<string, string>; says: RegExp }[] }[] = [
@@ -75,6 +81,24 @@ const GATES: readonly { gate: Gate; planted: readonly { files: Record<string, st
   {
     gate: deadCode,
     planted: [{ files: { 'src/core/base/dead.ts': 'export const nobodyReadsThis = 1;\n' }, says: /dead\.ts/ }],
+  },
+  {
+    gate: dependencies,
+    planted: [
+      { files: { 'package-lock.json': locked({ license: 'AGPL-3.0', integrity: 'x' }) }, says: /licence 'AGPL-3.0'/ },
+      { files: { 'package-lock.json': locked({ license: 'MIT' }) }, says: /no checksum/ },
+      {
+        files: {
+          'package-lock.json': locked({ license: 'MIT', integrity: 'x', resolved: 'git+ssh://elsewhere/a.git' }),
+        },
+        says: /outside the registry/,
+      },
+      {
+        files: { 'package-lock.json': locked({}), 'package.json': '{"dependencies":{"ws":"^8.0.0"}}' },
+        says: /not an exact version/,
+      },
+      { files: { '.npmrc': 'fund=false\n' }, says: /ignore-scripts/ },
+    ],
   },
 ];
 
