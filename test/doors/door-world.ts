@@ -4,16 +4,19 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../src/core/base/clock.ts';
 import { silentLogger } from '../../src/core/base/log.ts';
 import type { Random } from '../../src/core/base/random.ts';
-import type { Principal } from '../../src/core/domain/credentials.ts';
+import { functionPrincipal, rootPrincipal } from '../../src/core/domain/credentials.ts';
 import { defaultConfig } from '../../src/core/domain/function-defaults.ts';
 import type { InvokeAnswer, Target } from '../../src/core/ports/dispatch.ts';
 import type { CallerLineage } from '../../src/core/ports/caller-lineage.ts';
 import type { Identity } from '../../src/core/ports/identity.ts';
+import { AccessDecisions, BuiltinPrincipalPolicies } from '../../src/services/access/index.ts';
 import { Acs3Verifier } from '../../src/doors/wire/acs3-verifier.ts';
 
 /** What door tests share: a port whose missing methods fail loudly, keys, a clock, and a server around one handler. */
 export const ACCOUNT = '1234567890123456';
-export const ROOT: Principal = { account: ACCOUNT, kind: 'root' };
+export const ROOT = rootPrincipal(ACCOUNT);
+
+export const FUNCTION = functionPrincipal(ACCOUNT, `acs:fc:local:${ACCOUNT}:functions/f`);
 
 /** An implementation of a port with only the methods a test needs; calling another one rejects by name. */
 export function partial<T extends object>(name: string, methods: Partial<T>): T {
@@ -33,9 +36,8 @@ export function clockAt(now: () => number): Clock {
 export const identity: Identity = partial<Identity>('identity', {
   findKey: (id, token) => {
     if (id === 'AKTEST' && token === undefined) return { secret: 'SKTEST', principal: ROOT };
-    if (id === 'AKOTHER') return { secret: 'SKTEST', principal: { account: '9999999999999999', kind: 'root' } };
-    if (id === 'STS.1' && token === 'TOKEN')
-      return { secret: 'SKSTS', principal: { account: ACCOUNT, kind: 'function' } };
+    if (id === 'AKOTHER') return { secret: 'SKTEST', principal: rootPrincipal('9999999999999999') };
+    if (id === 'STS.1' && token === 'TOKEN') return { secret: 'SKSTS', principal: FUNCTION };
     return undefined;
   },
 });
@@ -47,6 +49,7 @@ export function doorBasics(now: () => number = Date.now) {
     clock,
     random,
     callers,
+    access: new AccessDecisions(new BuiltinPrincipalPolicies()),
     logger: silentLogger,
     region: 'local',
     verifier: new Acs3Verifier({ identity, clock }),

@@ -5,6 +5,7 @@ import type { Clock } from '../../core/base/clock.ts';
 import { newRequestId } from '../../core/base/ids.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
+import type { Access } from '../../core/ports/access.ts';
 import type { AsyncTasks } from '../../core/ports/async-tasks.ts';
 import type { BlobStore } from '../../core/ports/blob-store.ts';
 import type { CallerLineage } from '../../core/ports/caller-lineage.ts';
@@ -46,6 +47,7 @@ interface DoorParts {
   readonly sessions: Sessions;
   readonly reserved: ReservedInstances;
   readonly identity: Identity;
+  readonly access: Access;
   readonly blobs: BlobStore;
   readonly objects: ObjectStore;
   readonly facts: FactLog;

@@ -12,6 +12,7 @@ import { createWebhookSender } from '../../adapters/webhook-http/index.ts';
 import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
+import { AccessDecisions, BuiltinPrincipalPolicies } from '../../services/access/index.ts';
 import { createControl } from '../../services/control/control.ts';
 import { createDispatch } from '../../services/dispatch/index.ts';
 import { createEventSources } from '../../services/events/index.ts';
@@ -75,6 +76,7 @@ export async function startServer(
     masterSecret: Buffer.from(installation.masterSecret, 'hex'),
     runtimes: findLocalRuntimes(settings.packageRoot).available(),
   });
+  const access = new AccessDecisions(new BuiltinPrincipalPolicies());
   const pool = new AgentNodes({
     path: join(settings.runDir, 'agent.sock'),
     epoch,
@@ -168,6 +170,7 @@ export async function startServer(
     sessions,
     reserved,
     identity,
+    access,
     blobs,
     objects,
     facts,

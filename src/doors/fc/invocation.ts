@@ -1,3 +1,4 @@
+import { functionArn } from '../../core/domain/arn.ts';
 import type { Principal } from '../../core/domain/credentials.ts';
 import type { Lineage } from '../../core/domain/lineage.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
@@ -25,6 +26,7 @@ export async function invoke(deps: FcDoorDeps, exchange: Exchange, invocation: I
   const { head } = exchange;
   const options = invocationOptions(head);
   const { requestId, functionName, qualifier, principal, bodyHash } = invocation;
+  deps.access.check(principal, 'fc:InvokeFunction', functionArn(deps.region, principal.account, functionName));
   const lineage = lineageOf(deps.callers, head, principal, requestId, 'call');
   if (options.async) {
     const payload = await exchange.body(LIMITS.asyncPayloadBytes, bodyHash);

@@ -2,6 +2,7 @@ import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
 import type { Lineage } from '../../core/domain/lineage.ts';
+import type { Access } from '../../core/ports/access.ts';
 import type { AsyncTasks } from '../../core/ports/async-tasks.ts';
 import type { BlobStore } from '../../core/ports/blob-store.ts';
 import type { CallerLineage } from '../../core/ports/caller-lineage.ts';
@@ -27,6 +28,7 @@ export interface FcDoorDeps {
   readonly blobs: BlobStore;
   readonly facts: FactLog;
   readonly verifier: Acs3Verifier;
+  readonly access: Access;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../core/base/clock.ts';
 import { toHex } from '../../core/base/ids.ts';
 import type { Random } from '../../core/base/random.ts';
-import type { TemporaryCredentials } from '../../core/domain/credentials.ts';
+import { functionPrincipal, rootPrincipal, type TemporaryCredentials } from '../../core/domain/credentials.ts';
 import type { Identity, KnownKey } from '../../core/ports/identity.ts';
 import { isRecord } from './fields.ts';
 
@@ -58,7 +58,7 @@ export class KeyIdentity implements Identity {
     if (Buffer.byteLength(options.masterSecret) < 32) throw new Error('the master secret has less than 32 bytes');
     this.options = options;
     const { account, accessKeySecret } = options.rootKey;
-    this.root = { secret: accessKeySecret, principal: { account, kind: 'root' } };
+    this.root = { secret: accessKeySecret, principal: rootPrincipal(account) };
   }
 
   findKey(accessKeyId: string, securityToken: string | undefined): KnownKey | undefined {
@@ -78,7 +78,7 @@ export class KeyIdentity implements Identity {
     if (claims === undefined || claims.k !== accessKeyId) return undefined;
     const key: KnownKey = {
       secret: this.sign('secret', accessKeyId),
-      principal: { account: claims.a, kind: 'function', functionArn: claims.f },
+      principal: functionPrincipal(claims.a, claims.f),
     };
     const verified = { token, key, expiresAt: claims.e };
     this.verified.set(accessKeyId, verified);

@@ -48,7 +48,7 @@ export class TrafficCallers {
     const instance = remoteAddress === undefined ? undefined : this.bySource.get(remoteAddress);
     const caller = instance?.running() ?? instance?.rested();
     if (caller !== undefined) return caller;
-    if (principal?.kind !== 'function' || principal.functionArn === undefined) return undefined;
+    if (principal?.functionArn === undefined) return undefined;
     return this.ofFunction(principal.functionArn);
   }
 

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { systemClock, systemRandom } from '../../../src/adapters/clock-system/index.ts';
 import { openObjectStore } from '../../../src/adapters/objects-fs/store.ts';
 import { silentLogger } from '../../../src/core/base/log.ts';
+import { functionPrincipal, rootPrincipal } from '../../../src/core/domain/credentials.ts';
 import type { Identity, KnownKey } from '../../../src/core/ports/identity.ts';
 import { createObjectsDoor } from '../../../src/doors/objects/door.ts';
 
@@ -18,14 +19,14 @@ const keys = {
 };
 
 const known = new Map<string, KnownKey & { token?: string }>([
-  [keys.root.id, { secret: keys.root.secret, principal: { account: ACCOUNT, kind: 'root' } }],
-  [keys.stranger.id, { secret: keys.stranger.secret, principal: { account: '9999999999999999', kind: 'root' } }],
+  [keys.root.id, { secret: keys.root.secret, principal: rootPrincipal(ACCOUNT) }],
+  [keys.stranger.id, { secret: keys.stranger.secret, principal: rootPrincipal('9999999999999999') }],
   [
     keys.temporary.id,
     {
       secret: keys.temporary.secret,
       token: keys.temporary.token,
-      principal: { account: ACCOUNT, kind: 'function', functionArn: `acs:fc:local:${ACCOUNT}:functions/f` },
+      principal: functionPrincipal(ACCOUNT, `acs:fc:local:${ACCOUNT}:functions/f`),
     },
   ],
 ]);

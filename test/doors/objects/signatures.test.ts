@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { rootPrincipal } from '../../../src/core/domain/credentials.ts';
 import type { Identity } from '../../../src/core/ports/identity.ts';
 import { ossV1StringToSign } from '../../../src/doors/objects/oss-v1.ts';
 import { ossV4CanonicalRequest } from '../../../src/doors/objects/oss-v4.ts';
@@ -38,7 +39,7 @@ describe('AWS signature version 4', () => {
   const identity: Identity = {
     findKey: (id) =>
       id === 'AKIAIOSFODNN7EXAMPLE'
-        ? { secret: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY', principal: { account: '1', kind: 'root' } }
+        ? { secret: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY', principal: rootPrincipal('1') }
         : undefined,
     credentialsFor() {
       throw new Error('not asked for here');

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
 import { test } from 'node:test';
-import type { Principal } from '../../../src/core/domain/credentials.ts';
+import { functionPrincipal, type Principal } from '../../../src/core/domain/credentials.ts';
 import type { CausingInvocation } from '../../../src/core/domain/lineage.ts';
 import { causedBy, lineageOf } from '../../../src/doors/wire/lineage.ts';
 
-const FUNCTION: Principal = { account: '1', kind: 'function', functionArn: 'acs:fc:local:1:functions/f' };
+const FUNCTION = functionPrincipal('1', 'acs:fc:local:1:functions/f');
 const CALLER: CausingInvocation = {
   functionName: 'f',
   requestId: 'r7',

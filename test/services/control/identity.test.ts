@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { functionPrincipal, rootPrincipal } from '../../../src/core/domain/credentials.ts';
 import { KeyIdentity } from '../../../src/services/control/identity.ts';
 import { ACCOUNT, TestClock, TestRandom } from './memory-world.ts';
 
@@ -17,7 +18,7 @@ describe('identity', () => {
     const { identity } = make();
     assert.deepEqual(identity.findKey('AK', undefined), {
       secret: 'SK',
-      principal: { account: ACCOUNT, kind: 'root' },
+      principal: rootPrincipal(ACCOUNT),
     });
     assert.deepEqual(identity.findKey('AK', ''), identity.findKey('AK', undefined));
     assert.equal(identity.findKey('AK', 'x'), undefined);
@@ -31,7 +32,7 @@ describe('identity', () => {
     for (const server of [identity, make().identity]) {
       assert.deepEqual(server.findKey(given.accessKeyId, given.securityToken), {
         secret: given.accessKeySecret,
-        principal: { account: ACCOUNT, kind: 'function', functionArn: ARN },
+        principal: functionPrincipal(ACCOUNT, ARN),
       });
     }
     assert.equal(make('n'.repeat(32)).identity.findKey(given.accessKeyId, given.securityToken), undefined);

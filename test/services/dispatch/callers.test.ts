@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Principal } from '../../../src/core/domain/credentials.ts';
+import { functionPrincipal, rootPrincipal } from '../../../src/core/domain/credentials.ts';
 import { type Lineage, rootLineage } from '../../../src/core/domain/lineage.ts';
 import type { InstanceAnswer } from '../../../src/core/ports/instance-link.ts';
 import { settle } from '../scheduler/simulated-clock.ts';
 import { ACCOUNT } from '../scheduler/world.ts';
 import { DispatchWorld } from './dispatch-world.ts';
 
-const F: Principal = { account: ACCOUNT, kind: 'function', functionArn: `acs:fc:local:${ACCOUNT}:functions/f` };
-const ROOT: Principal = { account: ACCOUNT, kind: 'root' };
+const F = functionPrincipal(ACCOUNT, `acs:fc:local:${ACCOUNT}:functions/f`);
+const ROOT = rootPrincipal(ACCOUNT);
 
 /** A world whose instances have addresses of their own and hold their calls until they are told to answer. */
 async function holding(config: { instanceConcurrency?: number; addresses?: boolean } = {}) {

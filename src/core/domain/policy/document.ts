@@ -1,0 +1,31 @@
+import type { Pattern } from './pattern.ts';
+
+/** `Action` or `NotAction`, `Resource` or `NotResource`: the patterns, and whether they name the exceptions. */
+export interface PatternList {
+  readonly except: boolean;
+  readonly patterns: readonly Pattern[];
+}
+
+/** One statement of a permission policy. Statements have no order: their number is only for explanations. */
+export interface Statement {
+  readonly effect: 'Allow' | 'Deny';
+  readonly actions: PatternList;
+  readonly resources: PatternList;
+}
+
+/** A permission policy in Alibaba's RAM language, Version 1, read and checked. */
+export interface PolicyDocument {
+  readonly statements: readonly Statement[];
+}
+
+/** A policy as it acts on a principal. */
+export interface AttachedPolicy {
+  readonly name: string;
+  /**
+   * `system` comes with the platform, `custom` belongs to the account, `inline` to the simulation or test at hand, `builtin`
+   * is what a kind of principal has without being given it. `session` narrows: what a session policy does not allow is not
+   * allowed, whatever the others say.
+   */
+  readonly source: 'inline' | 'system' | 'custom' | 'session' | 'builtin';
+  readonly document: PolicyDocument;
+}

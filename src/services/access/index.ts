@@ -1,0 +1,2 @@
+export { AccessDecisions } from './access-decisions.ts';
+export { BuiltinPrincipalPolicies } from './builtin-principal-policies.ts';
