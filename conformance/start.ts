@@ -53,11 +53,13 @@ interface Ready {
   readonly objects: { readonly endpoint: string };
 }
 
-async function start(): Promise<Platform> {
+/** A fresh `tidemill up`, with these variables besides those of the test. */
+export async function start(env: Readonly<Record<string, string>> = {}): Promise<Platform> {
   const data = await mkdtemp(join(tmpdir(), 'tidemill-conformance-'));
   const program = join(import.meta.dirname, '..', 'bin', 'tidemill.mjs');
   const child = spawn(process.execPath, [program, 'up', '--data', data, '--port', '0', '--json'], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
   });
   const close = async (): Promise<void> => {
     await stop(child);

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { environmentOf } from '../start.ts';
+import { environmentOf, type Platform, start } from '../start.ts';
 import { models, World, zipCode } from './world.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../bin/tidemill.mjs');
@@ -22,8 +22,12 @@ interface Ended {
 }
 
 function replay(...args: readonly string[]): Promise<Ended> {
+  return replayAt(world.platform, ...args);
+}
+
+function replayAt(platform: Platform, ...args: readonly string[]): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const env = { PATH: process.env['PATH'], HOME: '/nonexistent', ...environmentOf(world.platform) };
+    const env = { PATH: process.env['PATH'], HOME: '/nonexistent', ...environmentOf(platform) };
     const child = spawn(process.execPath, [PROGRAM, 'replay', '--json', ...args], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -40,6 +44,10 @@ function replay(...args: readonly string[]): Promise<Ended> {
       }
     });
   });
+}
+
+function messageIn({ answer }: Ended): string {
+  return (JSON.parse(String(answer['payload'])) as { errorMessage: string }).errorMessage;
 }
 
 const BROKEN_NODE = `exports.handler = async (event, context) => {
@@ -105,21 +113,81 @@ test('a dead letter fails here as it did there, and succeeds on a version that i
   assert.match(JSON.stringify(gone.answer), /ReplayNotPossible.*is gone/);
 });
 
-test('a synchronous call is replayed with the payload that its caller has', async () => {
+test('a synchronous call that failed is replayed with what it was given, or with something else', async () => {
   const code = `def handler(event, context):\n  raise ValueError('no ' + event.decode() + ' ' + context.request_id)\n`;
   const name = await world.deploy('replay-py', { 'index.py': code }, { runtime: 'python3.12' });
   const failed = await world.invoke(name, 'soup');
   const requestId = failed.headers['x-fc-request-id'] ?? '';
-  const without = await replay(requestId, '--no-debug', '--function', name);
-  assert.match(JSON.stringify(without.answer), /the payload of this call was not kept/);
-  const again = await replay(requestId, '--no-debug', '-e', 'soup');
+  const again = await replay(requestId, '--no-debug');
   assert.equal(again.code, 1);
-  assert.equal(
-    (JSON.parse(String(again.answer['payload'])) as { errorMessage: string }).errorMessage,
-    `no soup ${requestId}`,
-  );
+  assert.equal(messageIn(again), `no soup ${requestId}`);
+  const other = await replay(requestId, '--no-debug', '-e', 'bread');
+  assert.equal(messageIn(other), `no bread ${requestId}`);
+
+  // Longer than what is kept.
+  const long = await world.invoke(name, 'x'.repeat(1_048_577));
+  const without = await replay(long.headers['x-fc-request-id'] ?? '', '--no-debug', '--function', name);
+  assert.match(JSON.stringify(without.answer), /the payload of this call was not kept/);
+
+  // Nothing of a function is kept when it is gone.
+  await world.client.deleteFunction(name);
+  assert.match(JSON.stringify((await replay(requestId, '--no-debug')).answer), /InvocationNotFound/);
   const unknown = await replay('1-00000000-000000000000', '--no-debug');
   assert.match(JSON.stringify(unknown.answer), /InvocationNotFound/);
+});
+
+test('a task is replayed by the id of its request and by its own, an event although its retry succeeded', async () => {
+  const code = `def handler(event, context):\n  raise ValueError('no ' + event.decode() + ' ' + context.request_id)\n`;
+  const name = await world.deploy('replay-task', { 'index.py': code }, { runtime: 'python3.12' });
+  const body = new models.PutAsyncInvokeConfigInput({
+    maxAsyncRetryAttempts: 0,
+    asyncTask: true,
+    // What fails goes there, so that there is no dead letter to read the payload from.
+    destinationConfig: new models.DestinationConfig({
+      onFailure: new models.Destination({
+        destination: `acs:fc:local::functions/${await world.deploy('replay-sink', { 'index.js': WHOLE_NODE })}`,
+      }),
+    }),
+  });
+  await world.client.putAsyncInvokeConfig(name, new models.PutAsyncInvokeConfigRequest({ body }));
+  const taskId = `order_${process.pid}`;
+  const headers = { 'x-fc-invocation-type': 'Async', 'x-fc-async-task-id': taskId };
+  const accepted = await world.invoke(name, 'cake', { headers });
+  assert.equal(accepted.status, 202);
+  const requestId = accepted.headers['x-fc-request-id'] ?? '';
+  await world.waitFor(name, (fact) => fact.type === 'event-ended' && fact.requestId === requestId);
+  for (const id of [requestId, taskId]) {
+    const again = await replay(id, '--no-debug', '--function', name);
+    assert.equal(again.code, 1, JSON.stringify(again.answer));
+    assert.equal(messageIn(again), `no cake ${requestId}`);
+    assert.equal(again.answer['errorThen'], `no cake ${requestId}`);
+  }
+
+  const flaky = `exports.handler = async (event, context) => {
+    if (context.retryCount === 0) throw new Error('not yet ' + event);
+    return 'now ' + event;
+  };`;
+  const later = await world.deploy('replay-flaky', { 'index.js': flaky });
+  const event = await world.invoke(later, 'tea', { headers: { 'x-fc-invocation-type': 'Async' } });
+  const eventId = event.headers['x-fc-request-id'] ?? '';
+  await world.waitFor(later, (fact) => fact.type === 'event-ended' && fact.requestId === eventId);
+  const failing = await replay(eventId, '--no-debug');
+  assert.equal(failing.answer['errorThen'], 'not yet tea');
+  assert.equal(messageIn(failing), 'not yet tea');
+});
+
+test('an operator who does not want payloads kept has none on disk', async () => {
+  const own = await World.open(await start({ TIDEMILL_TUNING: '{"replay":{"keepPayloads":false}}' }));
+  try {
+    const name = await own.deploy('replay-off', { 'index.js': BROKEN_NODE });
+    const failed = await own.invoke(name, 'private');
+    const requestId = failed.headers['x-fc-request-id'] ?? '';
+    const without = await replayAt(own.platform, requestId, '--no-debug', '--function', name);
+    assert.match(JSON.stringify(without.answer), /the payload of this call was not kept/);
+    assert.equal(existsSync(join(own.platform.data ?? '', 'failed')), false);
+  } finally {
+    await own.close();
+  }
 });
 
 test('under the debugger it waits for its user, and whoever gives up leaves nothing behind', async () => {

@@ -38,8 +38,9 @@ export class World {
     this.client = clientOf(platform);
   }
 
-  static async open(): Promise<World> {
-    return new World(await connect());
+  /** On the platform under test, or on one of its own. */
+  static async open(platform?: Platform): Promise<World> {
+    return new World(platform ?? (await connect()));
   }
 
   async close(): Promise<void> {

@@ -15,6 +15,7 @@ import type { DeadLetters } from '../../core/ports/dead-letters.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
 import type { EventQueue } from '../../core/ports/event-queue.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
+import type { FailedCalls } from '../../core/ports/failed-calls.ts';
 import type { Identity } from '../../core/ports/identity.ts';
 import type { NodePool } from '../../core/ports/node-pool.ts';
 import type { ObjectStore } from '../../core/ports/object-store.ts';
@@ -51,6 +52,7 @@ interface DoorParts {
   readonly blobs: BlobStore;
   readonly objects: ObjectStore;
   readonly facts: FactLog;
+  readonly failed: FailedCalls | undefined;
   readonly queue: EventQueue;
   readonly nodes: NodePool;
   readonly clock: Clock;

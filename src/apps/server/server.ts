@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { openBlobStore } from '../../adapters/blobs-fs/index.ts';
 import { systemRandom } from '../../adapters/clock-system/index.ts';
 import { openFactLog } from '../../adapters/facts-sqlite/index.ts';
+import { openFailedCalls, removeFailedCalls } from '../../adapters/failures-fs/index.ts';
 import { readInstallation } from '../../adapters/installation-file/index.ts';
 import { AgentNodes } from '../../adapters/nodes-socket/agent-nodes.ts';
 import { openObjectStore } from '../../adapters/objects-fs/store.ts';
@@ -12,6 +13,7 @@ import { createWebhookSender } from '../../adapters/webhook-http/index.ts';
 import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
+import type { FailedCalls } from '../../core/ports/failed-calls.ts';
 import { AccessDecisions, BuiltinPrincipalPolicies } from '../../services/access/index.ts';
 import { createControl } from '../../services/control/control.ts';
 import { createDispatch } from '../../services/dispatch/index.ts';
@@ -23,6 +25,7 @@ import { nextEpoch } from './epoch.ts';
 import { instanceDialer } from './instance-dialer.ts';
 import { openDoors } from './doors.ts';
 import { expectTimers } from './expect-timers.ts';
+import { forgetDeleted } from './forget-deleted.ts';
 import { prepareDeployed } from './prepare-deployed.ts';
 import type { ServerSettings } from './settings.ts';
 import { schedulerLimits } from './tuning.ts';
@@ -61,6 +64,7 @@ export async function startServer(
     openBlobStore({ dir: at('blobs') }),
     openObjectStore({ dir: at('objects'), clock, random }),
   ]);
+  const failed = await failedCallsOf(settings, { clock, logger });
   const { control, catalog, identity, reservedConfigs, close } = await createControl({
     store,
     blobs,
@@ -121,6 +125,7 @@ export async function startServer(
     pool,
     objects,
     webhooks,
+    failed,
     clock,
     random,
     region,
@@ -155,6 +160,14 @@ export async function startServer(
     pool,
     onError: (error) => logger.log('info', 'code could not be made ready ahead', { error: String(error) }),
   });
+  const forgetting =
+    failed === undefined
+      ? undefined
+      : forgetDeleted({
+          catalog,
+          failed,
+          onError: (error) => logger.log('warn', 'a deleted function was not forgotten', { error: String(error) }),
+        });
   await scheduling.start(); // first adopts what runs: a call that came earlier would start instances beside them
   await reserved.start();
   await sessions.start();
@@ -174,6 +187,7 @@ export async function startServer(
     blobs,
     objects,
     facts,
+    failed,
     queue,
     nodes: pool,
     clock,
@@ -210,10 +224,23 @@ export async function startServer(
       webhooks.close();
       await scheduling.close();
       await pool.close();
+      forgetting?.dispose();
       close();
-      await Promise.all([store.close(), queue.close(), facts.close(), objects.close()]);
+      await Promise.all([failed?.close(), store.close(), queue.close(), facts.close(), objects.close()]);
     },
   };
+}
+
+/** Where failed calls leave what they were given; an operator who does not want that finds nothing of it any more. */
+async function failedCallsOf(
+  settings: ServerSettings,
+  parts: { readonly clock: Clock; readonly logger: Logger },
+): Promise<FailedCalls | undefined> {
+  const dir = join(settings.data, 'failed');
+  const bounds = settings.failedCalls;
+  if (bounds !== undefined) return openFailedCalls({ dir, bounds, ...parts });
+  await removeFailedCalls(dir);
+  return undefined;
 }
 
 /** Resolves when the work is done, or after `limitMs` whatever has become of it. */

@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { LoopLimits } from '../../core/domain/loop-limits.ts';
+import type { FailedCallBounds } from '../../core/ports/failed-calls.ts';
+import { readReplayTuning } from './replay-tuning.ts';
 import {
   readLoopLimits,
   readSchedulerTuning,
@@ -26,6 +28,8 @@ export interface ServerSettings {
   readonly tuning: SchedulerTuning;
   readonly loopLimits: LoopLimits;
   readonly webhooks: WebhookTuning;
+  /** Undefined: payloads of failed calls are not kept. */
+  readonly failedCalls: FailedCallBounds | undefined;
 }
 
 /** Reads the command line of the server process and `TIDEMILL_TUNING`; throws on anything missing or unknown. */
@@ -58,5 +62,6 @@ export function readSettings(args: readonly string[], tuning: string | undefined
     tuning: readSchedulerTuning(tuning),
     loopLimits: readLoopLimits(tuning),
     webhooks: readWebhookTuning(tuning),
+    failedCalls: readReplayTuning(tuning),
   };
 }

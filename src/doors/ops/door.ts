@@ -12,6 +12,7 @@ import type { DeadLetters } from '../../core/ports/dead-letters.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
 import type { EventQueue, QueueDepth } from '../../core/ports/event-queue.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
+import type { FailedCalls } from '../../core/ports/failed-calls.ts';
 import type { NodeInfo, NodePool } from '../../core/ports/node-pool.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
 import type { Acs3Verifier } from '../wire/acs3-verifier.ts';
@@ -41,6 +42,8 @@ export interface OpsDoorDeps {
   readonly tasks: AsyncTasks;
   readonly catalog: Catalog;
   readonly blobs: BlobStore;
+  /** Undefined: payloads of failed calls are not kept. */
+  readonly failed: Pick<FailedCalls, 'find'> | undefined;
   readonly region: string;
   readonly verifier: Acs3Verifier;
   readonly clock: Clock;

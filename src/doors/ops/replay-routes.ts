@@ -13,7 +13,7 @@ export const replayRoutes: readonly FunctionRoute[] = [
   { method: 'GET', path: '/replays/:name/package', query: ['function', 'layer'], run: download },
 ];
 
-/** What is kept of the event; a synchronous call has no such thing. */
+/** What is kept of the call. */
 interface Kept {
   readonly functionName: string;
   readonly requestId: string;
@@ -46,11 +46,11 @@ async function download(deps: OpenDoorDeps, request: FunctionRequest, res: Serve
 async function caseOf(deps: OpenDoorDeps, request: FunctionRequest): Promise<ReplayCase> {
   const { account, name, query } = request;
   const letter = await keptInLetter(deps, account, name);
-  const functionName = query['function'] ?? letter?.functionName;
+  const kept = letter ?? (await keptOf(deps, account, name, query['function']));
+  const functionName = query['function'] ?? kept?.functionName;
   if (functionName === undefined) throw unknown(name);
-  const requestId = letter?.requestId ?? name;
+  const requestId = kept?.requestId ?? name;
   const fact = await failureOf(deps, account, functionName, requestId);
-  const kept = letter ?? (await keptInTask(deps, account, functionName, requestId));
   if (fact === undefined && kept === undefined) throw unknown(name);
   const qualifier = fact?.qualifier ?? kept?.qualifier ?? 'LATEST';
   const spec = await specOf(deps, account, functionName, fact?.versionId ?? qualifier);
@@ -92,15 +92,43 @@ async function keptInLetter(deps: OpenDoorDeps, account: string, name: string): 
   return { functionName, requestId, qualifier, message, payload, http };
 }
 
-/** Tasks that their caller gave no id of its own go by their request id. */
-async function keptInTask(
+/** Of a call that is no dead letter: a task's, by its own id or that of its request, or what was kept when it failed. */
+async function keptOf(
+  deps: OpenDoorDeps,
+  account: string,
+  name: string,
+  functionName: string | undefined,
+): Promise<Kept | undefined> {
+  const failed = await deps.failed?.find(account, name, functionName);
+  const owner = functionName ?? failed?.functionName;
+  if (owner === undefined) return undefined;
+  const taskId = (await taskIdOf(deps, account, owner, name)) ?? name;
+  const task = await keptInTask(deps, account, owner, taskId);
+  if (task !== undefined || failed === undefined) return task;
+  const { qualifier, payload } = failed;
+  return { functionName: owner, requestId: name, qualifier, message: '', payload, http: false };
+}
+
+/** Callers may give tasks ids of their own: the log of calls knows which request that was. */
+async function taskIdOf(
   deps: OpenDoorDeps,
   account: string,
   functionName: string,
   requestId: string,
+): Promise<string | undefined> {
+  const query = { account, functionName, requestId, types: ['event-accepted', 'event-ended'] as const, limit: 1 };
+  const [fact] = (await deps.facts.latest(query)).facts;
+  return fact !== undefined && 'taskId' in fact ? fact.taskId : undefined;
+}
+
+async function keptInTask(
+  deps: OpenDoorDeps,
+  account: string,
+  functionName: string,
+  taskId: string,
 ): Promise<Kept | undefined> {
   try {
-    const { task, payload } = await deps.tasks.get(account, functionName, undefined, requestId);
+    const { task, payload } = await deps.tasks.get(account, functionName, undefined, taskId);
     if (payload === undefined) return undefined;
     const { qualifier } = task;
     return { functionName, requestId: task.requestId, qualifier, message: '', payload, http: false };

@@ -13,6 +13,7 @@ import type { DeadLetters } from '../../core/ports/dead-letters.ts';
 import type { AsyncCommand, Dispatch, InvokeAnswer, InvokeCommand, Target } from '../../core/ports/dispatch.ts';
 import type { EventQueue } from '../../core/ports/event-queue.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
+import type { FailedCalls } from '../../core/ports/failed-calls.ts';
 import type { Identity } from '../../core/ports/identity.ts';
 import type { InstanceOutput, NodePool } from '../../core/ports/node-pool.ts';
 import type { ObjectStore } from '../../core/ports/object-store.ts';
@@ -45,6 +46,8 @@ export interface DispatchDeps {
   readonly objects: Pick<ObjectStore, 'put' | 'bucket'>;
   readonly webhooks: WebhookSender;
   readonly region: string;
+  /** Where failed calls leave what they were given; without it they do not. */
+  readonly failed?: Pick<FailedCalls, 'keep'> | undefined;
   /** Of functions that do not set their own. */
   readonly loopLimits: LoopLimits;
   readonly logger: Logger;
@@ -78,6 +81,7 @@ class Dispatcher implements Dispatch, CallerLineage {
       facts: deps.facts,
       deadlines: this.deadlines,
       traffic: this.traffic,
+      failed: deps.failed,
       guard: new LoopGuard({ limits: deps.loopLimits, facts: deps.facts, clock: deps.clock }),
       callBegan: () => {
         this.open++;

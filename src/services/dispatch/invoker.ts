@@ -8,6 +8,7 @@ import type { InvokeAnswer, InvokeCommand, Target } from '../../core/ports/dispa
 import { InstanceStartError, type StartFailure } from '../../core/ports/node-pool.ts';
 import type { Lease, Scheduling } from '../../core/ports/scheduling.ts';
 import type { Sessions } from '../../core/ports/sessions.ts';
+import { keepFailed } from './failure-keeping.ts';
 import { type CallDeps, type PlaceAgain, RunningCall } from './running-call.ts';
 import { settled } from './settlement.ts';
 import { errorMessageOf, startOutcome } from './start-outcome.ts';
@@ -131,6 +132,7 @@ export class Invoker {
       const outcome = startOutcome(cause.failure, command.target.spec);
       if (outcome.kind === 'answer') {
         const { errorType, payload, message } = outcome;
+        keepFailed(this.deps.failed, command, clock.now());
         record(200, { errorType, errorMessage: errorMessageOf(payload) });
         const logTail = logTailOf(command, cause.failure, message);
         const answer = {

@@ -3,6 +3,7 @@ import type { Clock } from '../../core/base/clock.ts';
 import type { TemporaryCredentials } from '../../core/domain/credentials.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
+import type { FailedCalls } from '../../core/ports/failed-calls.ts';
 import {
   answerTooLarge,
   exitedUnexpectedly,
@@ -27,6 +28,7 @@ import {
 } from '../../core/ports/instance-link.ts';
 import type { Lease } from '../../core/ports/scheduling.ts';
 import { Deadline, type Deadlines, type Expiring } from './deadlines.ts';
+import { keepFailed } from './failure-keeping.ts';
 import { HeldStream, type StreamHolder } from './held-stream.ts';
 import type { InstanceTraffic, Traffic, TrafficCall } from './instance-traffic.ts';
 import { LineBuffer } from './line-buffer.ts';
@@ -41,6 +43,8 @@ export interface CallDeps {
   readonly deadlines: Deadlines;
   readonly traffic: Traffic;
   readonly guard: LoopGuard;
+  /** Undefined: payloads of failed calls are not kept. */
+  readonly failed: Pick<FailedCalls, 'keep'> | undefined;
   /** A call was let in; it may still wait for its lease. */
   callBegan(): void;
   /** It has ended, streamed answer included. */
@@ -347,12 +351,15 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
     this.lease.release(release);
     const timings = this.timings(durationMs);
     const errorType = answer?.errorType;
+    const at = deps.clock.now();
+    const errorMessage = message ?? errorText(errorType, answer?.payload);
+    if (errorMessage !== undefined) keepFailed(deps.failed, command, at);
     deps.facts.append(
-      settled(command, this.invocation, deps.clock.now(), {
+      settled(command, this.invocation, at, {
         instanceId: this.lease.instanceId,
         status,
         errorType,
-        errorMessage: message ?? errorText(errorType, answer?.payload),
+        errorMessage,
         durationMs,
         maxMemoryMb: this.memoryMb(answer),
         timings,

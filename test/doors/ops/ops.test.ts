@@ -99,6 +99,7 @@ before(async () => {
     tasks: partial<AsyncTasks>('tasks', {}),
     catalog: partial<Catalog>('catalog', {}),
     blobs: partial<BlobStore>('blobs', {}),
+    failed: undefined,
     queue: partial<EventQueue>('queue', {
       depth: async () => ({ waiting: 4, leased: 1, oldestAcceptedAt: undefined }),
       depths: async () => [

@@ -1,4 +1,5 @@
 import { LOOP_DEFAULTS } from '../../../src/core/domain/loop-limits.ts';
+import type { FailedCall } from '../../../src/core/ports/failed-calls.ts';
 import type { InvokeCommand, Target } from '../../../src/core/ports/dispatch.ts';
 import { createDispatch } from '../../../src/services/dispatch/index.ts';
 import { createScheduling } from '../../../src/services/scheduler/index.ts';
@@ -14,6 +15,8 @@ export class DispatchWorld extends World {
   readonly scheduling = createScheduling({ ...this.parts(), epoch: 3, limits: {} });
   readonly sessions = createSessions({ ...this.parts(), scheduling: this.scheduling, store: new MemoryStore() });
   readonly destinations = new FakeDestinations();
+  /** What failed calls were given, as dispatch kept it. */
+  readonly failed: FailedCall[] = [];
   readonly dispatch = createDispatch({
     ...this.parts(),
     scheduling: this.scheduling,
@@ -23,6 +26,7 @@ export class DispatchWorld extends World {
     webhooks: this.destinations,
     region: 'local',
     loopLimits: LOOP_DEFAULTS,
+    failed: { keep: (call) => void this.failed.push(call) },
   });
 
   /** `started: false`: no events are taken before `dispatch.start()`. */

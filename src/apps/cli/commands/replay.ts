@@ -87,7 +87,7 @@ async function payloadOf(what: ReplayCase, { event, file }: ReplayOptions): Prom
   }
   if (what.payload !== undefined) return Buffer.from(what.payload, 'base64');
   throw impossible(
-    'the payload of this call was not kept: only dead letters and tasks keep theirs',
+    'the payload of this call was not kept: it was too long, one of too many, too long ago, or this is switched off',
     'Give it yourself: -e TEXT or -f FILE.',
   );
 }

@@ -1,0 +1,1 @@
+export { openFailedCalls, removeFailedCalls } from './failed-call-files.ts';
