@@ -43,6 +43,7 @@ need nft nftables        # firewall of the sandboxes
 need mkfs.ext4 e2fsprogs # private /tmp of the configured size
 [ -x /usr/bin/python3 ] || missing="$missing python3" # python3.x runtimes
 need ffmpeg ffmpeg       # examples/video-transcode
+need openssl openssl      # certificates for the tests of TLS
 need strace strace       # tidemill chaos: makes fsync fail
 ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing libfaketime" # tidemill chaos: turns the clock
 if [ -n "$missing" ]; then

@@ -44,19 +44,23 @@ export class Installation {
   private tag: string | undefined;
   private ports: readonly [string, string] | undefined;
 
-  private constructor(data: string, home: string) {
+  private readonly further: readonly string[];
+
+  private constructor(data: string, home: string, further: readonly string[]) {
     this.data = data;
     this.home = home;
+    this.further = further;
   }
 
-  static async create(): Promise<Installation> {
+  /** `further` are more arguments of `tidemill up`. */
+  static async create(further: readonly string[] = []): Promise<Installation> {
     const home = await mkdtemp(join(tmpdir(), 'tidemill-restart-'));
-    return new Installation(join(realpathSync(home), 'data'), home);
+    return new Installation(join(realpathSync(home), 'data'), home, further);
   }
 
   /** A fresh installation that serves. */
-  static async serving(): Promise<Installation> {
-    const installation = await Installation.create();
+  static async serving(further: readonly string[] = []): Promise<Installation> {
+    const installation = await Installation.create(further);
     await installation.start();
     return installation;
   }
@@ -198,7 +202,7 @@ export class Installation {
   private spawnUp([api, objects]: readonly [string, string]): ChildProcess {
     const { NODE_EXTRA_CA_CERTS: _slow, ...env } = process.env;
     const ports = ['--port', api, '--objects-port', objects];
-    return spawn(process.execPath, [PROGRAM, 'up', '--data', this.data, ...ports, '--json'], {
+    return spawn(process.execPath, [PROGRAM, 'up', '--data', this.data, ...ports, ...this.further, '--json'], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...env, XDG_CONFIG_HOME: join(this.home, 'config'), TIDEMILL_LOG: 'info' },
     });

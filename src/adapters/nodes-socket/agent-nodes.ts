@@ -18,6 +18,7 @@ import {
 } from '../../core/ports/node-pool.ts';
 import type { AgentAnswer, AgentEvent, AgentRequest } from '../../core/protocol/agent-messages.ts';
 import { AgentConnection } from './agent-connection.ts';
+import { peerProof, sameProof } from './peer-proof.ts';
 import { LiveInstances } from './live-instances.ts';
 
 export interface AgentNodesOptions {
@@ -27,6 +28,8 @@ export interface AgentNodesOptions {
   readonly epoch: number;
   /** How long a request waits for an agent that is away, milliseconds. */
   readonly patienceMs: number;
+  /** Of `peerSecret`: who does not know it is no agent of this installation. */
+  readonly secret: Uint8Array;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -43,6 +46,8 @@ interface Pending {
 }
 
 const RECONNECT: BackoffPolicy = { firstMs: 20, maxMs: 1_000, factor: 1.6, jitter: 0.3 };
+
+const NONCE_BYTES = 24;
 
 /** The agent stayed away longer than a request waits for it. */
 export class AgentAwayError extends Error {
@@ -62,6 +67,8 @@ export class AgentNodes implements NodePool {
   private readonly usages = new Emitter<InstanceUsage>();
   private readonly ups = new Emitter<NodeInfo>();
   private connection: AgentConnection | undefined;
+  /** True once the agent at the other end has shown that it is ours. */
+  private proven = false;
   /** True once hello and the first list are through. */
   private up = false;
   private node: NodeInfo | undefined;
@@ -209,7 +216,9 @@ export class AgentNodes implements NodePool {
     try {
       const connection = await AgentConnection.open(this.options.path, {
         onAnswer: (stream, answer) => this.answered(stream, answer),
-        onEvent: (event) => this.happened(event),
+        onEvent: (event) => {
+          if (this.proven) this.happened(event);
+        },
         onClose: () => this.disconnected(),
       });
       if (this.closed) connection.close();
@@ -219,14 +228,29 @@ export class AgentNodes implements NodePool {
     }
   }
 
-  /** Hello, then the list: only what is still there counts as alive, then everything that waited is sent. */
+  /**
+   * Both prove who they are, hello, then the list: only what is still there counts as alive, then everything that waited is sent. An
+   * agent that is not of this installation gets nothing: orders hold code, secrets and credentials.
+   */
   private greet(connection: AgentConnection): void {
     this.connection = connection;
-    this.exchange(connection, { op: 'hello', epoch: this.options.epoch }, (hello) => {
-      if (!hello.ok || hello.op !== 'hello') return;
-      const { node } = hello;
-      this.exchange(connection, { op: 'list' }, (list) => {
-        if (list.ok && list.op === 'list') this.reconcile(node, list.instances);
+    const { secret, epoch, random, log } = this.options;
+    const nonce = Buffer.from(random.bytes(NONCE_BYTES)).toString('base64url');
+    this.exchange(connection, { op: 'prove', nonce }, (agent) => {
+      const nonces = { server: nonce, agent: agent.ok && agent.op === 'prove' ? agent.nonce : '' };
+      if (!agent.ok || agent.op !== 'prove' || !sameProof(agent.proof, peerProof(secret, 'agent', nonces))) {
+        log.log('error', 'what listens as the agent does not belong to this installation', { path: this.options.path });
+        connection.close();
+        return;
+      }
+      this.proven = true;
+      const proof = peerProof(secret, 'server', nonces);
+      this.exchange(connection, { op: 'hello', epoch, proof }, (hello) => {
+        if (!hello.ok || hello.op !== 'hello') return;
+        const { node } = hello;
+        this.exchange(connection, { op: 'list' }, (list) => {
+          if (list.ok && list.op === 'list') this.reconcile(node, list.instances);
+        });
       });
     });
   }
@@ -263,9 +287,11 @@ export class AgentNodes implements NodePool {
 
   private disconnected(): void {
     this.connection = undefined;
+    this.proven = false;
     this.up = false;
     for (const [stream, pending] of [...this.pending]) {
-      if (pending.request.op === 'hello') this.fail(stream, new AgentAwayError('the connection ended'));
+      if (pending.request.op === 'prove' || pending.request.op === 'hello')
+        this.fail(stream, new AgentAwayError('the connection ended'));
       else this.waitForAgent(stream, pending);
     }
     if (this.closed) return;

@@ -1,8 +1,10 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import { peerProof, sameProof } from '../../adapters/nodes-socket/peer-proof.ts';
 import type { Clock } from '../../core/base/clock.ts';
 import { type Disposable, DisposableStore } from '../../core/base/disposable.ts';
 import type { Logger } from '../../core/base/log.ts';
+import type { Random } from '../../core/base/random.ts';
 import type { InstanceExit } from '../../core/domain/instance.ts';
 import {
   type FoundInstance,
@@ -27,10 +29,14 @@ export interface AgentServerOptions {
     thawAll(): Promise<void>;
     onChange(listener: (node: NodeInfo) => void): Disposable;
   };
+  /** Of `peerSecret`: who does not know it is no server of this installation. */
+  readonly secret: Uint8Array;
+  readonly random: Random;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
+const NONCE_BYTES = 24;
 /** Exits told again to a server that says hello, so that it learns the true reason of what happened while it was away. */
 const EXITS_REMEMBERED = 500;
 /** A server that reads slower than functions write loses output, never anything else. */
@@ -42,6 +48,8 @@ interface Peer {
   readonly socket: Socket;
   /** Undefined until it has said hello. */
   epoch: number | undefined;
+  /** Both ends' nonces, once it has asked for our proof. */
+  nonces: { readonly server: string; readonly agent: string } | undefined;
   droppedOutputs: number;
 }
 
@@ -95,7 +103,7 @@ export class AgentServer {
   }
 
   private accept(socket: Socket): void {
-    const peer: Peer = { socket, epoch: undefined, droppedOutputs: 0 };
+    const peer: Peer = { socket, epoch: undefined, nonces: undefined, droppedOutputs: 0 };
     this.peers.add(peer);
     const decoder = new FrameDecoder((type, stream, payload) => {
       if (type !== AGENT_FRAME.request) throw new Error(`unexpected frame type ${type}`);
@@ -130,7 +138,9 @@ export class AgentServer {
 
   private async perform(peer: Peer, stream: number, request: AgentRequest): Promise<AgentAnswer> {
     const { node } = this.options;
+    if (request.op === 'prove') return this.prove(peer, request.nonce);
     if (request.op === 'hello') {
+      this.checkProof(peer, request.proof);
       await node.thawAll();
       return this.hello(peer, request.epoch);
     }
@@ -168,6 +178,21 @@ export class AgentServer {
       case 'list':
         return this.list(peer, stream, await node.list());
     }
+  }
+
+  /** Once for each connection: the nonces of a peer stay what they are. */
+  private prove(peer: Peer, nonce: unknown): AgentAnswer {
+    if (typeof nonce !== 'string' || peer.nonces !== undefined) throw new Error('a proof is asked for once');
+    const { random, secret } = this.options;
+    const own = Buffer.from(random.bytes(NONCE_BYTES)).toString('base64url');
+    peer.nonces = { server: nonce, agent: own };
+    return { ok: true, op: 'prove', nonce: own, proof: peerProof(secret, 'agent', peer.nonces) };
+  }
+
+  private checkProof(peer: Peer, proof: unknown): void {
+    if (peer.nonces !== undefined && sameProof(proof, peerProof(this.options.secret, 'server', peer.nonces))) return;
+    this.options.log.log('error', 'something that is no server of this installation speaks to the agent');
+    throw new Error('this is not a server of this installation');
   }
 
   private hello(peer: Peer, epoch: number): AgentAnswer {

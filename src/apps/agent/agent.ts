@@ -6,6 +6,7 @@ import { systemRandom } from '../../adapters/clock-system/index.ts';
 import { CodeFolders } from '../../adapters/code-fs/code-folders.ts';
 import { readInstallation } from '../../adapters/installation-file/index.ts';
 import { JournalFiles } from '../../adapters/journal-fs/journal-files.ts';
+import { peerSecret } from '../../adapters/nodes-socket/peer-proof.ts';
 import { lockFolder } from '../../adapters/process-lock/index.ts';
 import { findLocalRuntimes } from '../../adapters/runtimes-local/index.ts';
 import type { Clock } from '../../core/base/clock.ts';
@@ -40,7 +41,7 @@ export async function startAgent(
   const { runDir, tuning } = settings;
   const lock = await lockFolder('agent', runDir, clock, PREDECESSOR_PATIENCE_MS);
   if (lock === undefined) throw new Error(`another agent looks after ${runDir}`);
-  const { region } = readInstallation(settings.data);
+  const { region, masterSecret } = readInstallation(settings.data);
   const runtimes = findLocalRuntimes(settings.packageRoot);
   const journalFolder = join(runDir, 'j');
   const [sandboxes, blobs] = await Promise.all([
@@ -91,7 +92,14 @@ export async function startAgent(
     usagePeriodMs: USAGE_PERIOD_MS,
   });
   // Listens to the node before it takes anything over: what those instances wrote meanwhile comes at once.
-  const server = new AgentServer({ path: join(runDir, 'agent.sock'), node, clock, log: logger });
+  const server = new AgentServer({
+    path: join(runDir, 'agent.sock'),
+    node,
+    secret: peerSecret(Buffer.from(masterSecret, 'hex')),
+    random: systemRandom,
+    clock,
+    log: logger,
+  });
   await node.open();
   await server.listen();
   const end = async (endInstances: () => Promise<void>, keepNetwork: boolean): Promise<void> => {

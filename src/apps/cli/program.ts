@@ -97,7 +97,9 @@ function addPlatformCommands(program: Command, perform: Perform): void {
     .option('--data <dir>', 'data folder: everything that must survive', '.tidemill')
     .option('--port <port>', 'port of API and triggers; 0 picks a free one', '9527')
     .option('--objects-port <port>', 'port of the object store (default: the next one)')
-    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--host <address>', 'address to listen on; beyond this machine only with TLS', '127.0.0.1')
+    .option('--tls-cert <file>', 'certificate chain (PEM); read again when it changes')
+    .option('--tls-key <file>', 'its private key (PEM)')
     .option('--region <name>', 'name of the region of a new data folder (default: local)')
     .option('--domain <name>', 'own domain whose subdomains are HTTP triggers')
     .addOption(
@@ -109,6 +111,7 @@ function addPlatformCommands(program: Command, perform: Perform): void {
     up,
     'tidemill up',
     'tidemill up --data /var/lib/tidemill --port 9527',
+    'tidemill up --host 0.0.0.0 --tls-cert fullchain.pem --tls-key privkey.pem',
     'tidemill up --port 0 --json   # first line on stdout: addresses and keys',
   );
   const quickstart = program

@@ -1,6 +1,5 @@
 import { createHmac } from 'node:crypto';
 import { type Installation } from '../../adapters/installation-file/index.ts';
-import { isLoopback } from '../../adapters/listen-socket/index.ts';
 import type { Clock } from '../../core/base/clock.ts';
 import { newRequestId } from '../../core/base/ids.ts';
 import type { Logger } from '../../core/base/log.ts';
@@ -29,7 +28,7 @@ import { createOpsDoor } from '../../doors/ops/door.ts';
 import { Acs3Verifier } from '../../doors/wire/acs3-verifier.ts';
 import { createWebhooks } from '../../services/events/index.ts';
 import { frontDoor } from './front-door.ts';
-import { listenOn } from './http-listener.ts';
+import { openListeners } from './listeners.ts';
 import { packageVersion } from './package-version.ts';
 import type { ServerSettings } from './settings.ts';
 import { triggerUrls } from './trigger-urls.ts';
@@ -63,17 +62,22 @@ interface DoorParts {
 export interface OpenDoors {
   readonly apiPort: number;
   readonly objectsPort: number;
+  /** All ports of ours, those for this machine alone included. */
+  readonly ports: readonly number[];
   /** Accepts no more API calls and trigger requests, lets those that run finish for `graceMs`, then cuts them. */
   drainApi(graceMs: number): Promise<void>;
   /** Closes what is still open. */
   close(): Promise<void>;
 }
 
-/** Opens all doors on the two inherited sockets: FC, triggers and operations on one, objects on the other. */
+/**
+ * Opens all doors on the inherited sockets: FC, triggers and operations on one, objects on the other. With TLS there are two more, for
+ * instances and clients on this machine.
+ */
 export async function openDoors(settings: ServerSettings, parts: DoorParts): Promise<OpenDoors> {
   const { clock, random, installation } = parts;
   const { region } = installation;
-  const scheme = isLoopback(settings.host) ? 'http' : 'https';
+  const scheme = settings.tls === undefined ? 'http' : 'https';
   let apiPort = 0;
   const authority = (): string => `${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${apiPort}`;
   const verifier = new Acs3Verifier({ identity: parts.identity, clock });
@@ -93,31 +97,28 @@ export async function openDoors(settings: ServerSettings, parts: DoorParts): Pro
   const ops = createOpsDoor({ ...shared, version: packageVersion(settings.packageRoot) });
   const objects = createObjectsDoor({ ...shared, store: parts.objects });
   const newId = (): string => newRequestId(random, clock.now());
-  const api = await listenOn({
-    descriptor: settings.apiDescriptor,
-    handle: frontDoor([fc, http, ops], fc),
-    plain: { taken: fc.invokes, handle: fc.invoke },
+  const listeners = await openListeners(settings, {
+    api: { handle: frontDoor([fc, http, ops], fc), plain: { taken: fc.invokes, handle: fc.invoke } },
+    objects: {
+      handle: (req, res) => objects.handle(req, res),
+      checkContinue: (req, res) => objects.checkContinue(req, res),
+    },
     newId,
     clock,
+    logger: parts.logger,
   });
-  apiPort = api.port;
-  const store = await listenOn({
-    descriptor: settings.objectsDescriptor,
-    handle: (req, res) => objects.handle(req, res),
-    checkContinue: (req, res) => objects.checkContinue(req, res),
-    newId,
-    clock,
-  });
+  apiPort = listeners.apiPort;
   return {
     apiPort,
-    objectsPort: store.port,
+    objectsPort: listeners.objectsPort,
+    ports: listeners.ports,
     drainApi(graceMs) {
       ops.dispose();
-      return api.drain(graceMs);
+      return listeners.drainApi(graceMs);
     },
     async close() {
       ops.dispose();
-      await Promise.all([api.drain(0), store.drain(OBJECTS_GRACE_MS)]);
+      await listeners.close(OBJECTS_GRACE_MS);
     },
   };
 }

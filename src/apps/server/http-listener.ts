@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Clock } from '../../core/base/clock.ts';
 import { toOriginForm } from './absolute-target.ts';
@@ -6,9 +7,17 @@ import { type PlainCalls, PlainConnections } from './plain-connections.ts';
 
 type Handler = (req: IncomingMessage, res: ServerResponse) => void;
 
+/** A certificate chain and its key, PEM. */
+export interface TlsKeys {
+  readonly cert: string;
+  readonly key: string;
+}
+
 /** One HTTP server on an inherited socket. */
 export interface HttpListener {
   readonly port: number;
+  /** Connections from now on get this certificate; those that are open keep theirs. Only for a listener with TLS. */
+  renew(identity: TlsKeys): void;
   /** Stops accepting, lets what runs finish for `graceMs`, then cuts. */
   drain(graceMs: number): Promise<void>;
 }
@@ -22,6 +31,8 @@ export interface ListenerOptions {
   /** Requests that are answered without `node:http` when they come in the plain form. */
   readonly plain?: PlainCalls;
   readonly clock: Clock;
+  /** With it the listener speaks TLS 1.2 or newer and nothing else. */
+  readonly tls?: TlsKeys;
 }
 
 /** Node's own head limit stands above ours (8 KB), so that ours answers in the dialect's shape. */
@@ -29,16 +40,12 @@ const MAX_HEADER_BYTES = 32 * 1024;
 /** A client gets this long for its headers; bodies may take as long as they move. */
 const HEADERS_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_MS = 65_000;
+/** A client gets this long until it has agreed on keys. */
+const HANDSHAKE_MS = 10_000;
 
 /** Accepts on a listening descriptor that the supervisor keeps open over restarts. */
 export async function listenOn(options: ListenerOptions): Promise<HttpListener> {
-  const server = createServer({
-    maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: 0,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    noDelay: true,
-  });
+  const server = serverOf(options.tls);
   server.on('request', inOriginForm(options.handle));
   if (options.checkContinue !== undefined) server.on('checkContinue', inOriginForm(options.checkContinue));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -55,12 +62,35 @@ export async function listenOn(options: ListenerOptions): Promise<HttpListener> 
     );
     return undefined;
   });
-  const plain = options.plain === undefined ? undefined : inFrontOf(server, options.plain, options.clock);
+  const accepted = options.tls === undefined ? 'connection' : 'secureConnection';
+  const plain = options.plain === undefined ? undefined : inFrontOf(server, options.plain, options.clock, accepted);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ fd: options.descriptor }, resolve);
   });
-  return { port: (server.address() as AddressInfo).port, drain: (graceMs) => drain(server, plain, graceMs) };
+  return {
+    port: (server.address() as AddressInfo).port,
+    renew: (keys) => {
+      if (options.tls === undefined) throw new Error('a listener without TLS has no certificate');
+      (server as TlsServer).setSecureContext({ ...keys, minVersion: 'TLSv1.2' });
+    },
+    drain: (graceMs) => drain(server, plain, graceMs),
+  };
+}
+
+function serverOf(tls: TlsKeys | undefined): Server | TlsServer {
+  const settings = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    noDelay: true,
+  };
+  if (tls === undefined) return createServer(settings);
+  const server = createTlsServer({ ...settings, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: HANDSHAKE_MS });
+  // Who speaks something else, or nothing, is cut off: there is no channel to answer on.
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  return server;
 }
 
 function inOriginForm(handle: Handler): Handler {
@@ -71,8 +101,13 @@ function inOriginForm(handle: Handler): Handler {
 }
 
 /** Plain connections come before the server's own, which takes over each socket that turns out to need it. */
-function inFrontOf(server: Server, calls: PlainCalls, clock: Clock): PlainConnections {
-  const native = server.listeners('connection') as ((this: Server, socket: Socket) => void)[];
+function inFrontOf(
+  server: Server | TlsServer,
+  calls: PlainCalls,
+  clock: Clock,
+  accepted: 'connection' | 'secureConnection',
+): PlainConnections {
+  const native = server.listeners(accepted) as ((this: Server | TlsServer, socket: Socket) => void)[];
   const plain = new PlainConnections({
     calls,
     clock,
@@ -82,12 +117,12 @@ function inFrontOf(server: Server, calls: PlainCalls, clock: Clock): PlainConnec
       for (const listener of native) listener.call(server, socket);
     },
   });
-  server.removeAllListeners('connection');
-  server.on('connection', (socket: Socket) => plain.accept(socket));
+  server.removeAllListeners(accepted);
+  server.on(accepted, (socket: Socket) => plain.accept(socket));
   return plain;
 }
 
-async function drain(server: Server, plain: PlainConnections | undefined, graceMs: number): Promise<void> {
+async function drain(server: Server | TlsServer, plain: PlainConnections | undefined, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   plain?.drain();
   server.closeIdleConnections();

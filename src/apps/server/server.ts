@@ -5,6 +5,7 @@ import { openFactLog } from '../../adapters/facts-sqlite/index.ts';
 import { openFailedCalls, removeFailedCalls } from '../../adapters/failures-fs/index.ts';
 import { readInstallation } from '../../adapters/installation-file/index.ts';
 import { AgentNodes } from '../../adapters/nodes-socket/agent-nodes.ts';
+import { peerSecret } from '../../adapters/nodes-socket/peer-proof.ts';
 import { openObjectStore } from '../../adapters/objects-fs/store.ts';
 import { openEventQueue } from '../../adapters/queue-sqlite/index.ts';
 import { findLocalRuntimes } from '../../adapters/runtimes-local/index.ts';
@@ -85,6 +86,7 @@ export async function startServer(
     path: join(settings.runDir, 'agent.sock'),
     epoch,
     patienceMs: AGENT_PATIENCE_MS,
+    secret: peerSecret(Buffer.from(installation.masterSecret, 'hex')),
     clock,
     random,
     log: logger,
@@ -194,7 +196,7 @@ export async function startServer(
     random,
     logger,
   });
-  ports = [doors.apiPort, doors.objectsPort];
+  ports = doors.ports;
   await events.start();
   let finishing: Promise<void> | undefined;
   logger.log('info', 'serving', { epoch, port: doors.apiPort, objectsPort: doors.objectsPort });

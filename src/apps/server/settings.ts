@@ -19,8 +19,10 @@ export interface ServerSettings {
   /** Inherited listening sockets: the API's and the object store's. */
   readonly apiDescriptor: number;
   readonly objectsDescriptor: number;
-  /** Host as clients write it, e.g. `127.0.0.1`. */
+  /** Host as clients write it, e.g. `127.0.0.1`; with TLS a name of the certificate. */
   readonly host: string;
+  /** With TLS: the operator's files, and the sockets that instances and clients on this machine use without it. */
+  readonly tls: ServerTls | undefined;
   /** Own domain for trigger hosts, if any. */
   readonly domain: string | undefined;
   /** Root of the installed package: tells where the function runtimes are. */
@@ -30,6 +32,14 @@ export interface ServerSettings {
   readonly webhooks: WebhookTuning;
   /** Undefined: payloads of failed calls are not kept. */
   readonly failedCalls: FailedCallBounds | undefined;
+}
+
+export interface ServerTls {
+  readonly certificate: string;
+  readonly key: string;
+  /** Listening sockets on loopback. */
+  readonly localApiDescriptor: number;
+  readonly localObjectsDescriptor: number;
 }
 
 /** Reads the command line of the server process and `TIDEMILL_TUNING`; throws on anything missing or unknown. */
@@ -44,6 +54,10 @@ export function readSettings(args: readonly string[], tuning: string | undefined
       host: { type: 'string' },
       domain: { type: 'string' },
       'package-root': { type: 'string' },
+      'tls-cert': { type: 'string' },
+      'tls-key': { type: 'string' },
+      'local-api-fd': { type: 'string' },
+      'local-objects-fd': { type: 'string' },
     },
   });
   const required = (name: keyof typeof values): string => {
@@ -57,6 +71,15 @@ export function readSettings(args: readonly string[], tuning: string | undefined
     apiDescriptor: Number(required('api-fd')),
     objectsDescriptor: Number(required('objects-fd')),
     host: required('host'),
+    tls:
+      values['tls-cert'] === undefined
+        ? undefined
+        : {
+            certificate: values['tls-cert'],
+            key: required('tls-key'),
+            localApiDescriptor: Number(required('local-api-fd')),
+            localObjectsDescriptor: Number(required('local-objects-fd')),
+          },
     domain: values.domain,
     packageRoot: required('package-root'),
     tuning: readSchedulerTuning(tuning),

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
 export type Isolation = 'container' | 'gvisor' | 'process';
@@ -13,6 +14,8 @@ export interface UpSettings {
   readonly region: string | undefined;
   readonly domain: string | undefined;
   readonly isolation: Isolation;
+  /** PEM files, absolute; undefined: plain HTTP, on loopback only. */
+  readonly tls: { readonly certificate: string; readonly key: string } | undefined;
   readonly json: boolean;
 }
 
@@ -33,6 +36,8 @@ export function readUpSettings(args: readonly string[]): UpSettings {
       region: { type: 'string' },
       domain: { type: 'string' },
       isolation: { type: 'string', default: 'container' },
+      'tls-cert': { type: 'string' },
+      'tls-key': { type: 'string' },
       json: { type: 'boolean', default: false },
     },
   });
@@ -51,6 +56,7 @@ export function readUpSettings(args: readonly string[]): UpSettings {
     region,
     domain,
     isolation: isolationOf(values.isolation),
+    tls: tlsOf(values['tls-cert'], values['tls-key']),
     json: values.json,
   };
 }
@@ -75,6 +81,13 @@ export function checkTuning(text: string | undefined): void {
       throw new UsageError(`TIDEMILL_TUNING has the member "${name}"; there are: ${TUNED.join(', ')}`);
     }
   }
+}
+
+function tlsOf(certificate: string | undefined, key: string | undefined): UpSettings['tls'] {
+  if (certificate === undefined && key === undefined) return undefined;
+  if (certificate === undefined || key === undefined)
+    throw new UsageError('--tls-cert and --tls-key belong together: give the certificate chain and its private key');
+  return { certificate: resolve(certificate), key: resolve(key) };
 }
 
 function portOf(option: string, text: string): number {

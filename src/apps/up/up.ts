@@ -1,14 +1,16 @@
 import { mkdirSync, realpathSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { type Installation, openInstallation } from '../../adapters/installation-file/index.ts';
-import { isLoopback, type ListenSocket, openListenSocket } from '../../adapters/listen-socket/index.ts';
+import { isLoopback } from '../../adapters/listen-socket/index.ts';
 import { createStreamLogger, logLevelOf } from '../../adapters/logger-stream/index.ts';
+import { readTlsFiles } from '../../adapters/tls-files/index.ts';
 import type { Logger } from '../../core/base/log.ts';
 import { SupervisedChild } from './child.ts';
 import { type ClientProfile, profilePath, writeProfile } from './client-profile.ts';
 import { announce } from './ready.ts';
 import { openRunDir, removeRunDir } from './run-dir.ts';
 import { claimDataFolder } from './single.ts';
+import { openSockets, type Sockets } from './sockets.ts';
 import { checkTuning, UsageError, type UpSettings } from './settings.ts';
 
 const DEFAULT_REGION = 'local';
@@ -22,11 +24,7 @@ const PACKAGE_ROOT = join(import.meta.dirname, '../../..');
  * Holds the listening sockets, so that a server that is restarted refuses no connection. Resolves when all has ended.
  */
 export async function up(settings: UpSettings): Promise<void> {
-  if (!isLoopback(settings.host)) {
-    throw new UsageError(
-      `--host ${settings.host}: listening beyond this machine needs TLS, which is not supported yet; keep 127.0.0.1 and put a proxy that ends TLS before it`,
-    );
-  }
+  const host = publicHost(settings);
   checkTuning(process.env.TIDEMILL_TUNING);
   mkdirSync(settings.data, { recursive: true, mode: 0o700 });
   const data = realpathSync(settings.data);
@@ -43,24 +41,46 @@ export async function up(settings: UpSettings): Promise<void> {
     least: logLevelOf(process.env.TIDEMILL_LOG ?? 'warn'),
     write: (line) => process.stderr.write(line),
   });
-  const api = await openListenSocket(settings.host, settings.port);
-  const objects = await openListenSocket(settings.host, settings.objectsPort);
-  try {
-    await supervise({ settings, data, installation, logger, api, objects });
-  } finally {
-    api.dispose();
-    objects.dispose();
+  const sockets = await openSockets(settings, data).catch((error: unknown) => {
     claim.dispose();
+    throw error;
+  });
+  try {
+    await supervise({ settings, host, data, installation, logger, sockets });
+  } finally {
+    sockets.dispose();
+    claim.dispose();
+  }
+}
+
+/**
+ * The host as clients write it: with TLS a name that the certificate is for. Throws UsageError when clients elsewhere would have to
+ * speak plain HTTP, or the certificate cannot be used.
+ */
+function publicHost(settings: UpSettings): string {
+  const { host, tls } = settings;
+  if (tls === undefined) {
+    if (isLoopback(host)) return host;
+    throw new UsageError(
+      `--host ${host}: listening beyond this machine needs TLS: give --tls-cert and --tls-key, or keep 127.0.0.1 and put a proxy that ends TLS before it`,
+    );
+  }
+  try {
+    const { names } = readTlsFiles(tls, Date.now());
+    return names.includes(host) ? host : (names.find((name) => !name.startsWith('*.')) ?? host);
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 }
 
 interface Site {
   readonly settings: UpSettings;
+  /** As clients write it. */
+  readonly host: string;
   readonly data: string;
   readonly installation: Installation;
   readonly logger: Logger;
-  readonly api: ListenSocket;
-  readonly objects: ListenSocket;
+  readonly sockets: Sockets;
 }
 
 async function supervise(site: Site): Promise<void> {
@@ -68,14 +88,20 @@ async function supervise(site: Site): Promise<void> {
   const ready = new Set<string>();
   let announced = false;
   const over = Promise.withResolvers<number>();
-  const profile = profileOf(site);
+  const open = openProfile(site);
+  const profile = localProfile(site) ?? open;
   const onReady = (name: string) => (message: unknown) => {
     if (!isReady(message)) return;
     ready.add(name);
     if (ready.size < 2 || announced) return;
     announced = true;
     writeProfile(profilePath(process.env), profile);
-    announce(profile, { json: site.settings.json, isolation: site.settings.isolation, data: site.data });
+    announce(open, {
+      local: site.sockets.local === undefined ? undefined : profile,
+      json: site.settings.json,
+      isolation: site.settings.isolation,
+      data: site.data,
+    });
   };
   const hopeless = (name: string) => () => {
     process.exitCode = 1;
@@ -95,7 +121,9 @@ async function supervise(site: Site): Promise<void> {
     name: 'server',
     entry: entryOf('server'),
     args: serverArguments(site, runDir),
-    descriptors: [site.api.descriptor, site.objects.descriptor],
+    descriptors: [site.sockets.open, ...(site.sockets.local === undefined ? [] : [site.sockets.local])].flatMap(
+      ({ api, objects }) => [api.descriptor, objects.descriptor],
+    ),
     env: childEnvironment(),
     logger: site.logger,
     onMessage: onReady('server'),
@@ -131,26 +159,21 @@ function isReady(message: unknown): boolean {
 
 function serverArguments(site: Site, runDir: string): string[] {
   const { settings } = site;
-  const args = [
-    '--data',
-    site.data,
-    '--run-dir',
-    runDir,
-    '--api-fd',
-    '4',
-    '--objects-fd',
-    '5',
-    '--host',
-    settings.host,
-  ];
+  const args = ['--data', site.data, '--run-dir', runDir, '--api-fd', '4', '--objects-fd', '5', '--host', site.host];
+  if (settings.tls !== undefined) {
+    args.push('--tls-cert', settings.tls.certificate, '--tls-key', settings.tls.key);
+    args.push('--local-api-fd', '6', '--local-objects-fd', '7');
+  }
   args.push('--package-root', PACKAGE_ROOT);
   if (settings.domain !== undefined) args.push('--domain', settings.domain);
   return args;
 }
 
 function agentArguments(site: Site, runDir: string): string[] {
-  const { settings, api, objects } = site;
-  const args = ['--data', site.data, '--run-dir', runDir, '--isolation', settings.isolation, '--host', settings.host];
+  const { settings, sockets } = site;
+  const { api, objects } = sockets.local ?? sockets.open;
+  const host = sockets.local === undefined ? settings.host : '127.0.0.1';
+  const args = ['--data', site.data, '--run-dir', runDir, '--isolation', settings.isolation, '--host', host];
   args.push('--api-port', String(api.port), '--objects-port', String(objects.port), '--package-root', PACKAGE_ROOT);
   return args;
 }
@@ -176,15 +199,27 @@ function childEnvironment(): Record<string, string> {
   return env;
 }
 
-function profileOf(site: Site): ClientProfile {
-  const { installation, settings } = site;
-  const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host;
-  return {
-    endpoint: `http://${host}:${site.api.port}`,
-    objectsEndpoint: `http://${host}:${site.objects.port}`,
-    accountId: installation.accountId,
-    region: installation.region,
-    accessKeyId: installation.accessKeyId,
-    accessKeySecret: installation.accessKeySecret,
-  };
+/** For clients anywhere. */
+function openProfile(site: Site): ClientProfile {
+  const host = site.host.includes(':') ? `[${site.host}]` : site.host;
+  const base = `${site.settings.tls === undefined ? 'http' : 'https'}://${host}`;
+  return { ...keysOf(site), ...endpoints(base, site.sockets.open) };
+}
+
+/** For clients on this machine, where it differs: they need not trust the certificate. */
+function localProfile(site: Site): ClientProfile | undefined {
+  const { local } = site.sockets;
+  return local === undefined ? undefined : { ...keysOf(site), ...endpoints('http://127.0.0.1', local) };
+}
+
+function endpoints(
+  base: string,
+  { api, objects }: Sockets['open'],
+): Pick<ClientProfile, 'endpoint' | 'objectsEndpoint'> {
+  return { endpoint: `${base}:${api.port}`, objectsEndpoint: `${base}:${objects.port}` };
+}
+
+function keysOf({ installation }: Site): Omit<ClientProfile, 'endpoint' | 'objectsEndpoint'> {
+  const { accountId, region, accessKeyId, accessKeySecret } = installation;
+  return { accountId, region, accessKeyId, accessKeySecret };
 }

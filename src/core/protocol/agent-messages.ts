@@ -17,7 +17,10 @@ import type {
 export const AGENT_FRAME = { request: 0x11, answer: 0x51, event: 0x52 } as const;
 
 export type AgentRequest =
-  | { readonly op: 'hello'; readonly epoch: number }
+  /** The first request of a connection: the agent shows that it belongs to the installation before it is told anything. */
+  | { readonly op: 'prove'; readonly nonce: string }
+  /** The second: the server shows the same. */
+  | { readonly op: 'hello'; readonly epoch: number; readonly proof: string }
   | { readonly op: 'start'; readonly order: StartOrder }
   | { readonly op: 'stop'; readonly instanceId: string }
   | { readonly op: 'kill'; readonly instanceId: string; readonly reason: 'timeout' | 'killed' }
@@ -26,6 +29,7 @@ export type AgentRequest =
   | { readonly op: 'list' };
 
 export type AgentAnswer =
+  | { readonly ok: true; readonly op: 'prove'; readonly nonce: string; readonly proof: string }
   | { readonly ok: true; readonly op: 'hello'; readonly node: NodeInfo }
   | { readonly ok: true; readonly op: 'start'; readonly started: StartedInstance }
   /** Comes before the answer to a start: where the instance will be. */

@@ -107,7 +107,7 @@ async function answer(
     return sendText(res, requestId, 'application/json', JSON.stringify({ ok: true, version: deps.version }));
   }
   if (method === 'GET' && path === `${OPS_API}/metrics`) {
-    if (!isLoopback(req.socket.remoteAddress)) deps.verifier.verifyApi(req);
+    if (!fromThisMachine(req)) deps.verifier.verifyApi(req);
     const text = metrics.render(await gauges(deps));
     return sendText(res, requestId, 'text/plain; version=0.0.4; charset=utf-8', text);
   }
@@ -172,6 +172,8 @@ function sendText(res: ServerResponse, requestId: string, type: string, text: st
   res.end(body);
 }
 
-function isLoopback(address: string | undefined): boolean {
-  return address !== undefined && /^(::1$|(::ffff:)?127\.)/.test(address);
+/** A proxy on this machine speaks for others: what it passes on is not from here. */
+function fromThisMachine(req: IncomingMessage): boolean {
+  if (req.headers['x-forwarded-for'] !== undefined || req.headers.forwarded !== undefined) return false;
+  return /^(::1$|(::ffff:)?127\.)/.test(req.socket.remoteAddress ?? '');
 }

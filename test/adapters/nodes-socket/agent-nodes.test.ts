@@ -1,19 +1,28 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { AgentConnection } from '../../../src/adapters/nodes-socket/agent-connection.ts';
 import { AgentNodes } from '../../../src/adapters/nodes-socket/agent-nodes.ts';
+import { peerProof, peerSecret } from '../../../src/adapters/nodes-socket/peer-proof.ts';
 import { AgentServer } from '../../../src/apps/agent/agent-server.ts';
 import { silentLogger } from '../../../src/core/base/log.ts';
 import type { InstanceExit } from '../../../src/core/domain/instance.ts';
 import { nodePoolSuite } from '../../../src/core/ports/node-pool.suite.ts';
 import { InstanceStartError, type InstanceUsage, type NodePool } from '../../../src/core/ports/node-pool.ts';
+import { AGENT_FRAME, type AgentAnswer, type AgentRequest } from '../../../src/core/protocol/agent-messages.ts';
+import { encodeJsonFrame, FrameDecoder } from '../../../src/core/protocol/frame-codec.ts';
 import type { NodeService } from '../../../src/services/node/node-service.ts';
 import { type FakeNode, makeNode } from '../../services/node/fake-node.ts';
 import { harnessOver, sandboxOf } from '../../services/node/fake-pool-harness.ts';
 import { countingRandom, orderOf, settle } from '../../services/node/fakes.ts';
 import { waitingClock } from '../waiting-clock.ts';
+
+const SECRET = peerSecret(Buffer.alloc(32, 7));
+const OTHER_SECRET = peerSecret(Buffer.alloc(32, 8));
 
 function socketPath(): { path: string; remove: () => void } {
   const folder = mkdtempSync(join(tmpdir(), 'ns-'));
@@ -21,16 +30,24 @@ function socketPath(): { path: string; remove: () => void } {
 }
 
 async function serve(path: string, node: NodeService): Promise<AgentServer> {
-  const server = new AgentServer({ path, node, clock: waitingClock, log: silentLogger });
+  const server = new AgentServer({
+    path,
+    node,
+    secret: SECRET,
+    random: countingRandom(),
+    clock: waitingClock,
+    log: silentLogger,
+  });
   await server.listen();
   return server;
 }
 
-function connect(path: string, options: { epoch?: number; patienceMs?: number } = {}): AgentNodes {
+function connect(path: string, options: { epoch?: number; patienceMs?: number; secret?: Uint8Array } = {}): AgentNodes {
   return new AgentNodes({
     path,
     epoch: options.epoch ?? 1,
     patienceMs: options.patienceMs ?? 10_000,
+    secret: options.secret ?? SECRET,
     clock: waitingClock,
     random: countingRandom(),
     log: silentLogger,
@@ -221,4 +238,59 @@ test('a long list comes whole, and usage of all instances in one batch', async (
     });
   });
   assert.equal(new Set(usages.map((usage) => usage.instanceId)).size, orders.length);
+});
+
+test('an agent of another installation is told nothing', async (context) => {
+  const { path, remove } = socketPath();
+  context.after(remove);
+  const asked: unknown[] = [];
+  const impostor = createServer((socket) => {
+    const decoder = new FrameDecoder((_type, stream, payload) => {
+      const request = JSON.parse(payload.toString()) as AgentRequest;
+      asked.push(request.op);
+      if (request.op !== 'prove') return;
+      const nonces = { server: request.nonce, agent: 'n' };
+      const answer = { ok: true, op: 'prove', nonce: 'n', proof: peerProof(OTHER_SECRET, 'agent', nonces) };
+      socket.write(encodeJsonFrame(AGENT_FRAME.answer, stream, answer));
+    });
+    socket.on('data', (chunk) => decoder.push(chunk));
+  });
+  impostor.listen(path);
+  await once(impostor, 'listening');
+  const pool = connect(path, { patienceMs: 100 });
+  await assert.rejects(pool.start(orderOf()), InstanceStartError);
+  assert.deepEqual([...new Set(asked)], ['prove']);
+  await pool.close();
+  impostor.close();
+});
+
+test('a server of another installation gets no further than its hello', async (context) => {
+  const { pool, path } = await restartable(context);
+  const stranger = connect(path, { epoch: 99, patienceMs: 100, secret: OTHER_SECRET });
+  context.after(() => stranger.close());
+  await assert.rejects(stranger.list());
+  await pool.start(orderOf()); // its epoch has not put the true server out of office
+});
+
+test('what speaks without a proof is answered with a refusal', async (context) => {
+  const { path } = await restartable(context);
+  const answers: AgentAnswer[] = [];
+  const answered = Promise.withResolvers<void>();
+  const connection = await AgentConnection.open(path, {
+    onAnswer: (_stream, answer) => {
+      answers.push(answer);
+      if (answers.length === 3) answered.resolve();
+    },
+    onEvent: () => assert.fail('it hears of nothing'),
+    onClose: () => undefined,
+  });
+  connection.send(1, { op: 'list' });
+  connection.send(2, { op: 'hello', epoch: 5, proof: '' });
+  connection.send(3, { op: 'kill', instanceId: 'c', reason: 'timeout' });
+  await answered.promise;
+  connection.close();
+  assert.deepEqual(
+    answers.map(({ ok }) => ok),
+    [false, false, false],
+  );
 });

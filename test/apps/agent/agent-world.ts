@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openBlobStore } from '../../../src/adapters/blobs-fs/index.ts';
 import { systemRandom } from '../../../src/adapters/clock-system/index.ts';
-import { openInstallation } from '../../../src/adapters/installation-file/index.ts';
+import { openInstallation, readInstallation } from '../../../src/adapters/installation-file/index.ts';
 import { createFramesInstanceDialer } from '../../../src/adapters/link-frames/index.ts';
 import { AgentNodes } from '../../../src/adapters/nodes-socket/agent-nodes.ts';
+import { peerSecret } from '../../../src/adapters/nodes-socket/peer-proof.ts';
 import { installationTag } from '../../../src/adapters/sandbox-oci/index.ts';
 import { silentLogger } from '../../../src/core/base/log.ts';
 import type { FunctionConfig } from '../../../src/core/domain/function.ts';
@@ -93,6 +94,7 @@ export class AgentWorld {
       path: join(this.runDir, 'agent.sock'),
       epoch,
       patienceMs: 20_000,
+      secret: peerSecret(Buffer.from(readInstallation(this.data).masterSecret, 'hex')),
       clock: waitingClock,
       random: systemRandom,
       log: silentLogger,

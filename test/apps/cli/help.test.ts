@@ -50,10 +50,11 @@ test('the options that help shows for `up` are those that `up` takes, with the s
   const defaults = readUpSettings([]);
   for (const option of up.options) {
     const value = { '--isolation': 'process', '--region': 'r' }[option.long ?? ''] ?? '0';
-    assert.doesNotThrow(() => readUpSettings([option.long ?? '', value]));
+    const partner = { '--tls-cert': ['--tls-key', '0'], '--tls-key': ['--tls-cert', '0'] }[option.long ?? ''] ?? [];
+    assert.doesNotThrow(() => readUpSettings([option.long ?? '', value, ...partner]));
     if (option.defaultValue === undefined) continue;
     const name = option.attributeName() as keyof typeof defaults;
-    assert.equal(String(defaults[name]), String(option.defaultValue), option.long);
+    assert.equal(`${defaults[name] as string | number}`, String(option.defaultValue), option.long);
   }
 });
 

@@ -24,3 +24,14 @@ test('with --json it is one document on stdout', () => {
   assert.deepEqual([error['code'], error['culprit']], ['Usage', 'caller']);
   assert.match(String(error['message']), /--port x/);
 });
+
+test('beyond this machine nothing is served without TLS', () => {
+  for (const host of ['0.0.0.0', '::', '192.0.2.1']) {
+    const { status, stdout, stderr } = up('--host', host, '--data', '/nonexistent/data');
+    assert.deepEqual([status, stdout], [2, '']);
+    assert.match(stderr, /listening beyond this machine needs TLS: give --tls-cert and --tls-key/);
+  }
+  const unreadable = up('--host', '0.0.0.0', '--tls-cert', '/nonexistent/a', '--tls-key', '/nonexistent/b');
+  assert.equal(unreadable.status, 2);
+  assert.match(unreadable.stderr, /cannot read \/nonexistent\/a: ENOENT/);
+});

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { resolve } from 'node:path';
 import { test } from 'node:test';
 import { checkTuning, readUpSettings, UsageError } from '../../../src/apps/up/settings.ts';
 
@@ -20,11 +21,19 @@ test('every option is read', () => {
     region: 'cn-x',
     domain: 'fn.example.com',
     isolation: 'gvisor',
+    tls: undefined,
     json: true,
   });
   assert.equal(readUpSettings([]).region, undefined);
   assert.equal(readUpSettings(['--port', '7000']).objectsPort, 7001);
   assert.equal(readUpSettings(['--port', '0']).objectsPort, 0);
+});
+
+test('a certificate and its key belong together', () => {
+  const { tls } = readUpSettings(['--tls-cert', '/etc/a.pem', '--tls-key', 'b.key']);
+  assert.deepEqual(tls, { certificate: '/etc/a.pem', key: resolve('b.key') });
+  refused(() => readUpSettings(['--tls-cert', 'a']), /--tls-cert and --tls-key belong together/);
+  refused(() => readUpSettings(['--tls-key', 'a']), /belong together/);
 });
 
 test('what cannot be meant is refused by name', () => {
