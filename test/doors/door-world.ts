@@ -49,7 +49,7 @@ export function doorBasics(now: () => number = Date.now) {
     clock,
     random,
     callers,
-    access: new AccessDecisions(new BuiltinPrincipalPolicies()),
+    access: new AccessDecisions(new BuiltinPrincipalPolicies(), clock),
     logger: silentLogger,
     region: 'local',
     verifier: new Acs3Verifier({ identity, clock }),

@@ -81,7 +81,7 @@ export async function startServer(
     masterSecret: Buffer.from(installation.masterSecret, 'hex'),
     runtimes: findLocalRuntimes(settings.packageRoot).available(),
   });
-  const access = new AccessDecisions(new BuiltinPrincipalPolicies());
+  const access = new AccessDecisions(new BuiltinPrincipalPolicies(), clock);
   const pool = new AgentNodes({
     path: join(settings.runDir, 'agent.sock'),
     epoch,

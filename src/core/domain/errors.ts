@@ -21,6 +21,7 @@ export const ERRORS = {
   // the caller's request
   InvalidArgument: row('caller', 400, 'Correct the named field and send the request again.'),
   InstanceMetricsRequired: row('caller', 400, 'Set logConfig.enableInstanceMetrics of the function to true first.'),
+  MalformedPolicyDocument: row('caller', 400, 'Correct the policy at the place that the message names.'),
   MissingRequiredHeader: row('caller', 400, 'Send the named header.'),
   PathNotSupported: row('caller', 400, 'Check method and path against the API reference.'),
   EntityTooLarge: row('caller', 400, 'Send less, or pass a reference to an object instead of the data itself.'),

@@ -69,4 +69,6 @@ export const LIMITS = {
   hopsDefault: 16,
   webhookBodyBytes: 128 * KIB,
   descendantsPerMinute: 10_000,
+  policyDocumentChars: 6_144,
+  policyStatements: 100,
 } as const;

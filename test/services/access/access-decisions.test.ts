@@ -8,7 +8,7 @@ const MINE = '1234567890123456';
 const OTHER = '9999999999999999';
 const F = `acs:fc:local:${MINE}:functions/f`;
 
-const access = new AccessDecisions(new BuiltinPrincipalPolicies());
+const access = new AccessDecisions(new BuiltinPrincipalPolicies(), { now: Date.now });
 
 test('root may do everything with what belongs to its account, and nothing with what belongs to another', () => {
   const root = rootPrincipal(MINE);

@@ -21,3 +21,18 @@ export type Decision =
 export interface RequestConditions {
   get(key: string): string | readonly string[] | undefined;
 }
+
+/** A request that has no keys. */
+export const NO_CONDITIONS: RequestConditions = { get: () => undefined };
+
+export interface PolicyRequest {
+  readonly action: string;
+  readonly resource: string;
+  readonly context: RequestConditions;
+}
+
+/** One statement that was looked at, and what kept it from matching; undefined: it matched. */
+export interface Considered extends DecidedBy {
+  readonly statementEffect: 'Allow' | 'Deny';
+  readonly mismatch?: string;
+}

@@ -1,3 +1,4 @@
+import type { Condition } from './condition.ts';
 import type { Pattern } from './pattern.ts';
 
 /** `Action` or `NotAction`, `Resource` or `NotResource`: the patterns, and whether they name the exceptions. */
@@ -11,9 +12,10 @@ export interface Statement {
   readonly effect: 'Allow' | 'Deny';
   readonly actions: PatternList;
   readonly resources: PatternList;
+  readonly conditions: readonly Condition[];
 }
 
-/** A permission policy in Alibaba's RAM language, Version 1, read and checked. */
+/** A permission policy in Alibaba's RAM language, Version 1, read and checked. Made by `parsePolicy`. */
 export interface PolicyDocument {
   readonly statements: readonly Statement[];
 }
@@ -28,4 +30,20 @@ export interface AttachedPolicy {
    */
   readonly source: 'inline' | 'system' | 'custom' | 'session' | 'builtin';
   readonly document: PolicyDocument;
+}
+
+/** One statement of a trust policy: who may assume the role. */
+export interface TrustStatement {
+  readonly effect: 'Allow' | 'Deny';
+  readonly actions: PatternList;
+  /** ARNs of accounts (`acs:ram::ACCOUNT:root`), users and roles. */
+  readonly ram: readonly string[];
+  /** Host names of services, such as `fc.aliyuncs.com`. */
+  readonly services: readonly string[];
+  readonly conditions: readonly Condition[];
+}
+
+/** The trust policy of a role, read and checked. Made by `parseTrustPolicy`. */
+export interface TrustPolicy {
+  readonly statements: readonly TrustStatement[];
 }
