@@ -54,7 +54,10 @@ class Service {
       return { taskId: command.requestId, requestId: command.requestId };
     };
     const shared = { clock: systemClock, random: systemRandom, log: silentLogger };
-    const target = new TriggerTarget({ ...shared, dispatch: { invokeAsync }, facts: { append() {} } });
+    const refuseAsync = async (): Promise<void> => {
+      throw new Error('no fire of this bench is refused');
+    };
+    const target = new TriggerTarget({ ...shared, dispatch: { invokeAsync, refuseAsync } });
     this.triggers = new TimerTriggers({
       ...shared,
       target,

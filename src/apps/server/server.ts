@@ -137,7 +137,6 @@ export async function startServer(
   const events = createEventSources({
     catalog,
     dispatch,
-    facts,
     objects,
     store,
     clock,

@@ -65,6 +65,12 @@ export interface AsyncCommand {
   readonly http?: Omit<HttpCall, 'body'>;
 }
 
+/** How an event ends that is accepted for its record alone. */
+export interface RefusedEnd {
+  readonly state: 'Invalid' | 'Expired';
+  readonly message: string;
+}
+
 /** One invocation from accepted to settled; doors and event sources call this. All failures are TidemillErrors. */
 export interface Dispatch {
   /** Resolves name and qualifier; throws FunctionNotFound, VersionNotFound, AliasNotFound or AccessDenied (disabled). */
@@ -73,6 +79,11 @@ export interface Dispatch {
   invoke(command: InvokeCommand): Promise<InvokeAnswer>;
   /** Resolves once the event is durable. */
   invokeAsync(command: AsyncCommand): Promise<{ taskId: string; requestId: string }>;
+  /**
+   * Accepts an event that will never run, so that it has its one recorded end like any other: a fact, a destination or a dead
+   * letter. Resolves once that is durable; one with the same `dedupId` changes nothing.
+   */
+  refuseAsync(command: AsyncCommand, end: RefusedEnd): Promise<void>;
   /** Starts (or finds) one instance and reports its load or initializer error, without calling the handler. */
   warm(target: Target): Promise<{ instanceId: string; startLog: string }>;
 }

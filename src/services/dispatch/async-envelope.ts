@@ -2,7 +2,7 @@ import type { HttpCall } from '../../core/domain/invocation.ts';
 import { isRecursive, type Lineage } from '../../core/domain/lineage.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
-import type { AsyncCommand } from '../../core/ports/dispatch.ts';
+import type { AsyncCommand, RefusedEnd } from '../../core/ports/dispatch.ts';
 import type { NewEvent } from '../../core/ports/event-queue.ts';
 
 /** What rides with an event in the queue. */
@@ -17,6 +17,8 @@ export interface AsyncEnvelope {
   readonly http?: Omit<HttpCall, 'body'>;
   /** Followed as a task. */
   readonly task?: boolean;
+  /** It was accepted only to end so. */
+  readonly refused?: RefusedEnd;
 }
 
 /** Task ids chosen by callers (FC reference 5). */
@@ -71,6 +73,17 @@ export function eventOf(
   const ahead = delay === 0 && isRecursive(lineage, functionName) ? lineage.hops * DEEPER_FIRST_MS : 0;
   const event = { id, key, dueAt: now + delay * 1_000 - ahead, headers, payload };
   return task ? { ...event, task: { account, functionName, qualifier, taskId, requestId } } : event;
+}
+
+/** The event for one that can never run. What made it impossible is not checked again: a payload that is too long is left out. */
+export function refusedEventOf(
+  command: AsyncCommand,
+  now: number,
+  refused: RefusedEnd,
+): NewEvent & { readonly headers: AsyncEnvelope } {
+  const fits = command.payload.byteLength <= LIMITS.asyncPayloadBytes;
+  const event = eventOf(fits ? command : { ...command, payload: new Uint8Array(0) }, now, false);
+  return { ...event, headers: { ...event.headers, refused } };
 }
 
 /** The envelope of an event that `eventOf` made. */

@@ -10,7 +10,14 @@ import type { CallerLineage } from '../../core/ports/caller-lineage.ts';
 import type { AsyncTasks } from '../../core/ports/async-tasks.ts';
 import type { Catalog } from '../../core/ports/catalog.ts';
 import type { DeadLetters } from '../../core/ports/dead-letters.ts';
-import type { AsyncCommand, Dispatch, InvokeAnswer, InvokeCommand, Target } from '../../core/ports/dispatch.ts';
+import type {
+  AsyncCommand,
+  Dispatch,
+  InvokeAnswer,
+  InvokeCommand,
+  RefusedEnd,
+  Target,
+} from '../../core/ports/dispatch.ts';
 import type { EventQueue } from '../../core/ports/event-queue.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
 import type { FailedCalls } from '../../core/ports/failed-calls.ts';
@@ -20,7 +27,7 @@ import type { ObjectStore } from '../../core/ports/object-store.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
 import type { Sessions } from '../../core/ports/sessions.ts';
 import type { WebhookSender } from '../../core/ports/webhook-sender.ts';
-import { eventOf } from './async-envelope.ts';
+import { type AsyncEnvelope, eventOf, refusedEventOf } from './async-envelope.ts';
 import { Deadlines } from './deadlines.ts';
 import { EndTeller } from './end-teller.ts';
 import { EventConsumer } from './event-consumer.ts';
@@ -137,7 +144,7 @@ class Dispatcher implements Dispatch, CallerLineage {
   async invokeAsync(command: AsyncCommand): Promise<{ taskId: string; requestId: string }> {
     if (this.stopped) throw closing();
     const { account, functionName, qualifier, requestId } = command;
-    const { clock, facts, queue } = this.deps;
+    const { clock, queue } = this.deps;
     const config = await this.deps.catalog.asyncConfig(account, functionName, qualifier ?? 'LATEST');
     const event = eventOf(command, clock.now(), config?.asyncTask === true);
     const { spec } = await this.resolve(account, functionName, qualifier);
@@ -155,16 +162,15 @@ class Dispatcher implements Dispatch, CallerLineage {
       if (command.dedupId !== undefined) return { taskId, requestId };
       throw new TidemillError('AsyncTaskAlreadyExists', `async task '${taskId}' already exists`);
     }
-    facts.append({
-      type: 'event-accepted',
-      at: clock.now(),
-      account,
-      functionName,
-      requestId,
-      taskId,
-      qualifier: event.headers.qualifier,
-    });
+    this.tellAccepted(event.headers);
     return { taskId, requestId };
+  }
+
+  async refuseAsync(command: AsyncCommand, end: RefusedEnd): Promise<void> {
+    if (this.stopped) throw closing();
+    const event = refusedEventOf(command, this.deps.clock.now(), end);
+    const [accepted] = await this.deps.queue.enqueue([event]);
+    if (accepted === 'accepted') this.tellAccepted(event.headers);
   }
 
   warm(target: Target): Promise<{ instanceId: string; startLog: string }> {
@@ -174,6 +180,11 @@ class Dispatcher implements Dispatch, CallerLineage {
 
   callerOf(...caller: Parameters<CallerLineage['callerOf']>): ReturnType<CallerLineage['callerOf']> {
     return this.traffic.callerOf(...caller);
+  }
+
+  private tellAccepted({ account, functionName, requestId, taskId, qualifier }: AsyncEnvelope): void {
+    const { facts, clock } = this.deps;
+    facts.append({ type: 'event-accepted', at: clock.now(), account, functionName, requestId, taskId, qualifier });
   }
 
   /** Instances of an earlier server may write before their first call from here: know whose output that is. */

@@ -7,13 +7,10 @@ import { isDeliveryKey } from './delivery-envelope.ts';
 import { type DeliveryDeps, DeliveryRun } from './delivery-run.ts';
 import { type EventDeps, EventRun } from './event-run.ts';
 import { InheritedEvents, unchanged } from './inherited-events.ts';
+import { LeaseBatch } from './lease-batch.ts';
 
 /** Most events held at once, running and waiting for room. */
 const HELD_MAX = 512;
-/** Events leased in one call, at first and when some of the last found no room: breadth that waits here is not depth first. */
-const BATCH_LEAST = 32;
-/** And while all of them find room: each call is a commit to the disk, which costs as much as several events. */
-const BATCH_MOST = 256;
 const LEASE_MS = 30_000;
 /** While held events wait for room, how often to look whether there is some. */
 const LOOK_MS = 100;
@@ -57,7 +54,7 @@ export class EventConsumer {
   private readonly lifetime = new DisposableStore();
   private readonly look: Alarm;
   private readonly renewal: Alarm;
-  private batch = BATCH_LEAST;
+  private readonly batch = new LeaseBatch();
   private delivering = 0;
   private pumping = false;
   private again = false;
@@ -125,15 +122,14 @@ export class EventConsumer {
     do {
       this.again = false;
       this.unpark();
-      const max = Math.min(this.batch, HELD_MAX - this.held.size);
+      const max = Math.min(this.batch.size, HELD_MAX - this.held.size);
       if (this.stopped || max <= 0) return;
       const skip = this.withoutRoom();
       const events = await queue.lease({ max, leaseMs: LEASE_MS, now: clock.now(), skip });
       for (const event of events) this.take(event);
       if (events.length > 0) this.again = true;
       const parked = events.some(({ key }) => (this.keys.get(key)?.parked.length ?? 0) > 0);
-      if (parked) this.batch = BATCH_LEAST;
-      else if (events.length === max) this.batch = Math.min(2 * this.batch, BATCH_MOST);
+      this.batch.took(max, events.length, parked);
     } while (this.again);
     const due = await queue.nextDue();
     const wait = due === undefined ? Number.POSITIVE_INFINITY : Math.max(due - clock.now(), LOOK_MS);

@@ -59,6 +59,8 @@ export class EventRun {
     const maxAgeSeconds = config?.maxAsyncEventAgeInSeconds ?? LIMITS.asyncEventAgeDefaultSeconds;
     const maxRetries = config?.maxAsyncRetryAttempts ?? LIMITS.asyncRetryAttemptsDefault;
     const { acceptedAt, attempts, failures } = this.event;
+    const { refused } = this.envelope;
+    if (refused !== undefined) return await this.end(config, { ...refused, attempts, code: '', answer: undefined });
     if (!this.stopping && clock.now() >= acceptedAt + maxAgeSeconds * 1_000) {
       const message = `the event is older than ${maxAgeSeconds} seconds`;
       return await this.end(config, { state: 'Expired', attempts, message, code: '', answer: undefined });

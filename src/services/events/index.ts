@@ -4,7 +4,6 @@ import type { Random } from '../../core/base/random.ts';
 import type { TriggerRecord } from '../../core/domain/trigger.ts';
 import type { Catalog } from '../../core/ports/catalog.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
-import type { FactLog } from '../../core/ports/fact-log.ts';
 import type { MetadataStore } from '../../core/ports/metadata-store.ts';
 import type { ObjectSource } from '../../core/ports/object-store.ts';
 import { ObjectTriggers } from './object-triggers.ts';
@@ -15,8 +14,7 @@ export { createWebhooks } from './webhooks.ts';
 
 export interface EventSourcesOptions {
   readonly catalog: Pick<Catalog, 'triggers' | 'onTrigger'>;
-  readonly dispatch: Pick<Dispatch, 'invokeAsync'>;
-  readonly facts: Pick<FactLog, 'append'>;
+  readonly dispatch: Pick<Dispatch, 'invokeAsync' | 'refuseAsync'>;
   readonly objects: Pick<ObjectSource, 'bucket' | 'events' | 'acknowledge' | 'onEvent'>;
   readonly store: Pick<MetadataStore, 'get' | 'put'>;
   readonly clock: Clock;

@@ -4,11 +4,9 @@ import { newRequestId } from '../../core/base/ids.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
-import type { EventEnded } from '../../core/domain/fact.ts';
 import { type Lineage, rootLineage } from '../../core/domain/lineage.ts';
 import type { TriggerRecord } from '../../core/domain/trigger.ts';
-import type { Dispatch } from '../../core/ports/dispatch.ts';
-import type { FactLog } from '../../core/ports/fact-log.ts';
+import type { AsyncCommand, Dispatch, RefusedEnd } from '../../core/ports/dispatch.ts';
 
 /** One event on its way to the function of one trigger. */
 export interface Delivery {
@@ -23,14 +21,13 @@ export interface Delivery {
 }
 
 /**
- * `accepted`: it is durably in dispatch's hands. `ended`: it cannot be, and that is recorded as a fact. `stopped`: the
- * platform is going down first; deliver it again after the restart.
+ * `accepted`: it is durably in dispatch's hands. `ended`: it will never run, and dispatch has that durably on record. `stopped`:
+ * the platform is going down first; deliver it again after the restart.
  */
 type DeliveryOutcome = 'accepted' | 'ended' | 'stopped';
 
 interface TriggerTargetOptions {
-  readonly dispatch: Pick<Dispatch, 'invokeAsync'>;
-  readonly facts: Pick<FactLog, 'append'>;
+  readonly dispatch: Pick<Dispatch, 'invokeAsync' | 'refuseAsync'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -38,7 +35,7 @@ interface TriggerTargetOptions {
 
 const BACKOFF: BackoffPolicy = { firstMs: 500, maxMs: 60_000, factor: 2, jitter: 0.3 };
 
-/** Hands events to dispatch: keeps trying while the platform cannot take them, records the end of those that never will be. */
+/** Hands events to dispatch: keeps trying while the platform cannot take them, has the end of those that never will be recorded. */
 export class TriggerTarget {
   private readonly options: TriggerTargetOptions;
 
@@ -53,41 +50,29 @@ export class TriggerTarget {
     const lineage = delivery.lineage ?? rootLineage(requestId);
     const { account, functionName, qualifier } = delivery.trigger;
     const { payload, dedupId } = delivery;
+    const command: AsyncCommand = { requestId, account, functionName, qualifier, payload, lineage, dedupId };
+    // Once it is clear that it will never run, only that has still to be written down.
+    let refused: RefusedEnd | undefined;
     for (let retry = 0; !stop.aborted; retry++) {
       try {
-        await dispatch.invokeAsync({ requestId, account, functionName, qualifier, payload, lineage, dedupId });
-        return 'accepted';
+        if (refused === undefined) await dispatch.invokeAsync(command);
+        else await dispatch.refuseAsync(command, refused);
+        return refused === undefined ? 'accepted' : 'ended';
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        if (isCallersFault(error)) return this.end(delivery, requestId, 'Invalid', message);
-        if (clock.now() >= delivery.expiresAt) return this.end(delivery, requestId, 'Expired', message);
-        this.options.log.log('warn', 'an event could not be handed on, trying again', {
-          dedupId,
-          retry,
-          error: message,
-        });
-        await this.pause(backoffDelay(BACKOFF, retry, random.float()), stop);
+        if (refused === undefined && isCallersFault(error)) refused = { state: 'Invalid', message };
+        else if (refused === undefined && clock.now() >= delivery.expiresAt) refused = { state: 'Expired', message };
+        else {
+          this.options.log.log('warn', 'an event could not be handed on, trying again', {
+            dedupId,
+            retry,
+            error: message,
+          });
+          await this.pause(backoffDelay(BACKOFF, retry, random.float()), stop);
+        }
       }
     }
     return 'stopped';
-  }
-
-  private end(delivery: Delivery, requestId: string, state: EventEnded['state'], message: string): 'ended' {
-    const { account, functionName } = delivery.trigger;
-    const { facts, clock } = this.options;
-    const at = clock.now();
-    facts.append({
-      type: 'event-ended',
-      at,
-      account,
-      functionName,
-      requestId,
-      taskId: requestId,
-      state,
-      attempts: 0,
-      message,
-    });
-    return 'ended';
   }
 
   private pause(delayMs: number, stop: AbortSignal): Promise<void> {

@@ -62,6 +62,45 @@ describe('accepting', () => {
   });
 });
 
+describe('what can never run', () => {
+  test('has one durable end, its dead letter and its facts; found again it changes nothing', async () => {
+    const world = await DispatchWorld.open({ started: false });
+    const refused = { state: 'Invalid', message: 'there is no such version' } as const;
+    const payload = Buffer.from('tick');
+    await world.dispatch.refuseAsync(eventFor('gone', { requestId: 'r1', dedupId: 'd', payload }), refused);
+    // Killed here, the end is not lost: the event is in the queue and no instance is needed for what follows.
+    assert.equal(world.queue.stored.length, 1);
+    world.dispatch.start();
+    await world.clock.advance(1_000);
+    await world.dispatch.refuseAsync(eventFor('gone', { requestId: 'r2', dedupId: 'd', payload }), refused);
+    await world.clock.advance(1_000);
+    assert.equal(world.queue.stored.length, 0);
+    const ends = world.facts.of('event-ended').map(({ requestId, state, attempts, message }) => {
+      return [requestId, state, attempts, message];
+    });
+    assert.deepEqual(ends, [['r1', 'Invalid', 0, refused.message]]);
+    assert.equal(world.facts.of('event-accepted').length, 1);
+    assert.equal(world.facts.of('invocation-settled').length, 0);
+    const [letter, ...others] = await world.dispatch.letters.list({ account: ACCOUNT, limit: 9 });
+    assert.deepEqual([letter?.requestId, letter?.state, others.length], ['r1', 'Invalid', 0]);
+    const kept = await world.dispatch.letters.get(ACCOUNT, letter?.number ?? 0);
+    assert.equal(Buffer.from(kept.payload).toString(), 'tick');
+    await world.close();
+  });
+
+  test('a payload that is too long does not keep it from its end', async () => {
+    const world = await DispatchWorld.open();
+    const payload = new Uint8Array(LIMITS.asyncPayloadBytes + 1);
+    await world.dispatch.refuseAsync(eventFor('f', { payload }), { state: 'Invalid', message: 'too long' });
+    await world.clock.advance(1_000);
+    assert.deepEqual(
+      world.facts.of('event-ended').map(({ message }) => message),
+      ['too long'],
+    );
+    await world.close();
+  });
+});
+
 describe('running', () => {
   test('an event runs once and its end is recorded', async () => {
     const world = await DispatchWorld.open();

@@ -138,7 +138,7 @@ describe('object triggers', () => {
       world.accepted.map((command) => command.lineage),
       [of(3), of(LIMITS.hopsDefault + 1)],
     );
-    assert.deepEqual(world.facts, []);
+    assert.deepEqual(world.ended, []);
     assert.deepEqual(world.outbox, []);
     await world.stop();
   });
@@ -198,10 +198,7 @@ describe('object triggers', () => {
     };
     world.putObject({ sequence: 1 });
     await settle();
-    assert.deepEqual(
-      world.facts.map((fact) => (fact.type === 'event-ended' ? fact.state : '')),
-      ['Invalid'],
-    );
+    assert.deepEqual(world.ended, [['f', 'Invalid', 'no function f']]);
     assert.deepEqual(world.outbox, []);
     await world.stop();
   });

@@ -3,7 +3,6 @@ import { toDisposable } from '../../../src/core/base/disposable.ts';
 import { Emitter } from '../../../src/core/base/emitter.ts';
 import { silentLogger } from '../../../src/core/base/log.ts';
 import type { Random } from '../../../src/core/base/random.ts';
-import type { Fact } from '../../../src/core/domain/fact.ts';
 import type { TriggerRecord } from '../../../src/core/domain/trigger.ts';
 import type { AsyncCommand } from '../../../src/core/ports/dispatch.ts';
 import type { MetadataEntry } from '../../../src/core/ports/metadata-store.ts';
@@ -77,13 +76,16 @@ export class SimulatedWorld {
   readonly clock: SimulatedClock;
   readonly triggers = new Map<string, TriggerRecord>();
   readonly stored = new Map<string, MetadataEntry>();
-  readonly facts: Fact[] = [];
+  /** Function, state and message of the events that were accepted for their end alone. */
+  readonly ended: string[][] = [];
   readonly accepted: AsyncCommand[] = [];
   readonly attempts: AsyncCommand[] = [];
   outbox: ObjectEvent[] = [];
   readonly buckets = new Map([['videos', 'acct']]);
   /** Throws what accepting a command shall fail with. */
   refuse: (command: AsyncCommand) => void = () => {};
+  /** Throws while no end can be recorded. */
+  diskFull: () => void = () => {};
   private readonly triggerChanges = new Emitter<{ key: string; trigger: TriggerRecord | undefined }>();
   private readonly objectChanges = new Emitter<void>();
   private sources: ReturnType<typeof createEventSources> | undefined;
@@ -110,8 +112,11 @@ export class SimulatedWorld {
           if (!known) this.accepted.push(command);
           return { taskId: command.requestId, requestId: command.requestId };
         },
+        refuseAsync: async ({ functionName }, { state, message }) => {
+          this.diskFull();
+          this.ended.push([functionName, state, message]);
+        },
       },
-      facts: { append: (fact) => void this.facts.push(fact) },
       objects: {
         bucket: async (name) => {
           const account = this.buckets.get(name);

@@ -40,7 +40,11 @@ async function invokeAsync({ requestId, dedupId = requestId, payload }: AsyncCom
   return { requestId, taskId: dedupId };
 }
 
-const target = new TriggerTarget({ ...shared, dispatch: { invokeAsync }, facts: { append() {} } });
+async function refuseAsync(): Promise<void> {
+  throw new Error('no fire of this test is refused');
+}
+
+const target = new TriggerTarget({ ...shared, dispatch: { invokeAsync, refuseAsync } });
 const catalog = { triggers: async () => timers, onTrigger: () => ({ dispose() {} }) };
 // The platform's timers do not keep a process alive by themselves.
 setInterval(() => {}, 60_000);
