@@ -1,10 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../src/adapters/clock-system/index.ts';
+import { systemClock, systemRandom } from '../src/adapters/clock-system/index.ts';
 import { openEventQueue } from '../src/adapters/queue-sqlite/index.ts';
+import { newRequestId } from '../src/core/base/ids.ts';
 import type { EventQueue } from '../src/core/ports/event-queue.ts';
 
+const ACCOUNT = '1000000000000000';
 const PAYLOAD = new Uint8Array(300).fill(97);
 
 /** A queue in a folder of its own under the system's temporary one; the folder goes when `work` ends. */
@@ -20,18 +22,28 @@ export async function withQueueFolder<T>(
   }
 }
 
-/** Enqueues events of 300 bytes one by one, `inFlight` callers at a time, each waiting until its event is on disk. */
+/** Request ids as `count` requests get them, 30,000 a second from now on. */
+export function requestIds(count: number): readonly string[] {
+  const now = systemClock.now();
+  return Array.from({ length: count }, (_, n) => newRequestId(systemRandom, now + n / 30));
+}
+
+/**
+ * Enqueues events of 300 bytes one by one, `inFlight` callers at a time, each waiting until its event is on disk. Ids and
+ * headers are those of asynchronous invocations.
+ */
 export async function accept(
   queue: EventQueue,
-  load: { readonly count: number; readonly inFlight: number; readonly name: string; readonly key: string },
+  load: { readonly ids: readonly string[]; readonly inFlight: number; readonly key: string },
 ): Promise<void> {
-  let next = 0;
+  const ids = load.ids.values();
+  const target = { account: ACCOUNT, functionName: 'f', qualifier: 'LATEST' };
   const caller = async (): Promise<void> => {
-    while (next < load.count) {
-      const requestId = `1-65e571bc-${load.name}-${next++}`;
+    for (const requestId of ids) {
       const lineage = { hops: 0, rootRequestId: requestId };
-      const headers = { requestId, taskId: requestId, account: 'a', functionName: 'f', qualifier: 'LATEST', lineage };
-      await queue.enqueue([{ id: requestId, key: load.key, dueAt: 0, headers, payload: PAYLOAD }]);
+      const headers = { requestId, taskId: requestId, ...target, lineage };
+      const id = `${ACCOUNT}/${load.key}#task:${requestId}`;
+      await queue.enqueue([{ id, key: load.key, dueAt: systemClock.now(), headers, payload: PAYLOAD }]);
     }
   };
   await Promise.all(Array.from({ length: load.inFlight }, caller));

@@ -1,4 +1,4 @@
-import { accept, costOf, withQueueFolder } from '../queue-load.ts';
+import { accept, costOf, requestIds, withQueueFolder } from '../queue-load.ts';
 import { startRedis } from '../redis.ts';
 import { type Measurement, type Pair, ROUNDS, type Row } from '../row.ts';
 
@@ -29,16 +29,19 @@ export const durableAccept: Row = {
     try {
       await withQueueFolder(async (open) => {
         const queue = await open();
-        const load = { count: EVENTS, inFlight: CONNECTIONS * PIPELINED, key: 'a/f' };
-        await accept(queue, { ...load, name: 'first' });
+        const load = (inFlight: number) => ({ ids: requestIds(EVENTS), inFlight, key: 'a/f' });
+        const many = CONNECTIONS * PIPELINED;
+        await accept(queue, load(many));
+        await accept(queue, load(CALLERS));
         for (let round = 0; round < ROUNDS; round++) {
-          const { cpuMs, wallMs } = await costOf(() => accept(queue, { ...load, name: String(round) }));
+          const ahead = load(many);
+          const { cpuMs, wallMs } = await costOf(() => accept(queue, ahead));
           core.push({ ours: (cpuMs * 1000) / EVENTS, baseline: SHARE_US });
           const pushed = await redis?.push(EVENTS, CONNECTIONS, PIPELINED);
           if (pushed === undefined) continue;
           besideRedis.push({ ours: (wallMs * 1000) / EVENTS, baseline: pushed.wallUs });
           cpuBesideRedis.push({ ours: (cpuMs * 1000) / EVENTS, baseline: pushed.cpuUs });
-          const few = { count: EVENTS, inFlight: CALLERS, key: 'a/f', name: `few-${round}` };
+          const few = load(CALLERS);
           const ours = await costOf(() => accept(queue, few));
           const theirs = await redis?.push(EVENTS, CALLERS, 1);
           if (theirs !== undefined) callers.push({ ours: (ours.wallMs * 1000) / EVENTS, baseline: theirs.wallUs });

@@ -1,5 +1,5 @@
 import { systemClock } from '../../src/adapters/clock-system/index.ts';
-import { accept, costOf, withQueueFolder } from '../queue-load.ts';
+import { accept, costOf, requestIds, withQueueFolder } from '../queue-load.ts';
 import { type Pair, ROUNDS, type Row } from '../row.ts';
 
 /** 10⁷ takes minutes: `BENCH_EVENTS=10000000` asks for it. */
@@ -31,7 +31,7 @@ export const queueMemory: Row = {
         }
       };
       const leases = async (): Promise<number> => {
-        await accept(queue, { count: LEASES, inFlight: 50, name: `other-${performance.now()}`, key: 'a/other' });
+        await accept(queue, { ids: requestIds(LEASES), inFlight: 50, key: 'a/other' });
         const skip = new Set(['a/busy']);
         const { cpuMs } = await costOf(async () => {
           for (let n = 0; n < LEASES; n++) {

@@ -13,9 +13,19 @@ import type {
 import { SqliteLetters } from './letters.ts';
 import { CALL_WEIGHT, type Outgoing, type QueueWriter } from './queue-writer.ts';
 import { SqliteTasks } from './tasks.ts';
-import { bytesAt, type QueueCall, toWire, type WireEnd, type WireEvent, type WireLease, wholeTime } from './wire.ts';
+import {
+  ALL_ACCEPTED,
+  bytesAt,
+  type EnqueueAnswer,
+  toWire,
+  type WireEnd,
+  type WireEvent,
+  type WireLease,
+  wholeTime,
+} from './wire.ts';
 
 const NO_BYTES: readonly Uint8Array[] = [];
+const ONE_ACCEPTED = ['accepted'] as const;
 
 /** The port's calls as those of the wire. */
 export class SqliteEventQueue implements EventQueue {
@@ -41,9 +51,13 @@ export class SqliteEventQueue implements EventQueue {
       call: { op: 'enqueue', now: this.now(), events: wire },
       payloads: events.map((event) => event.payload),
     };
-    const outcomes = await this.writer.call(outgoing, weightOf(wire), (answer: ('accepted' | 'duplicate')[]) => answer);
-    if (outcomes.includes('accepted')) this.available.emit();
-    return outcomes;
+    const answer = await this.writer.call(outgoing, weightOf(wire), (each: EnqueueAnswer) => each);
+    if (answer === ALL_ACCEPTED) {
+      this.available.emit();
+      return wire.length === 1 ? ONE_ACCEPTED : wire.map(() => 'accepted');
+    }
+    if (answer.includes('accepted')) this.available.emit();
+    return answer;
   }
 
   async lease(options: {
@@ -81,7 +95,7 @@ export class SqliteEventQueue implements EventQueue {
   async settle(event: LeasedEvent, end: EventEnd): Promise<boolean> {
     const { state, attempts, message, letter, delivered, result } = end;
     const followers = end.followers.map(toWire);
-    const call: QueueCall = {
+    const call: Outgoing['call'] = {
       op: 'settle',
       id: event.id,
       epoch: event.epoch,
@@ -144,11 +158,11 @@ export class SqliteEventQueue implements EventQueue {
     this.ends.emit(recordOf(end));
   }
 
-  private ask<Answer>(call: QueueCall): Promise<Answer> {
+  private ask<Answer>(call: Outgoing['call']): Promise<Answer> {
     return this.writer.call({ call, payloads: NO_BYTES }, CALL_WEIGHT, (answer: Answer) => answer);
   }
 
-  private leases(call: QueueCall): Promise<readonly LeasedEvent[]> {
+  private leases(call: Outgoing['call']): Promise<readonly LeasedEvent[]> {
     return this.writer.call({ call, payloads: NO_BYTES }, CALL_WEIGHT, (leases: WireLease[], bytes) =>
       leases.map((lease) => fromWire(lease, bytes)),
     );

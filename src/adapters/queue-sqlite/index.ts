@@ -6,8 +6,8 @@ import type { EventQueue } from '../../core/ports/event-queue.ts';
 import { startThread } from '../sqlite/node-thread.ts';
 import { SqliteEventQueue } from './event-queue.ts';
 import type { LetterBounds } from './letter-rows.ts';
+import { encodeCalls } from './encode-calls.ts';
 import type { Outgoing } from './queue-writer.ts';
-import { joinBytes } from './wire.ts';
 
 export interface EventQueueOptions {
   /** The database file; `-wal` and `-shm` files stand beside it. One queue at a time may have it open. */
@@ -19,6 +19,12 @@ export interface EventQueueOptions {
   /** By default those of the limits table. */
   readonly letters?: LetterBounds;
 }
+
+/**
+ * Calls of one transaction. Two are under way at once: while one is committed the next is collected, which needs more callers
+ * than fit into one.
+ */
+const MAX_CALLS = 1_000;
 
 const LETTERS: LetterBounds = {
   perFunction: LIMITS.deadLettersPerFunction,
@@ -34,13 +40,9 @@ export async function openEventQueue(options: EventQueueOptions): Promise<EventQ
   const writer = await BatchThread.start<Outgoing>({
     thread: startThread(import.meta.url, 'writer-worker', { path, rememberMs, letters }),
     defer: setImmediate,
-    encode: (outgoing) => {
-      const payloads = outgoing.flatMap((each) => each.payloads);
-      const calls = outgoing.map((each) => each.call);
-      return payloads.length === 0 ? { calls } : { calls, bytes: joinBytes(payloads) };
-    },
+    encode: encodeCalls,
     failure: (message) => new TidemillError('InternalServerError', `the event queue ${path} failed: ${message}`),
-    maxCalls: 2000,
+    maxCalls: MAX_CALLS,
     maxWeight: 8 * 1024 * 1024,
   });
   return new SqliteEventQueue(writer, clock);

@@ -1,7 +1,7 @@
 import type { DeadLetter } from '../../core/domain/dead-letter.ts';
 import type { LetterQuery, LetterTable, NewEvent, StoredLetter } from '../../core/ports/event-queue.ts';
 import { CALL_WEIGHT, type QueueWriter } from './queue-writer.ts';
-import { type Bytes, bytesAt, type QueueCall, toWire } from './wire.ts';
+import { type Bytes, bytesAt, type SingleCall, toWire } from './wire.ts';
 
 interface WireLetter {
   readonly letter: DeadLetter;
@@ -39,7 +39,7 @@ export class SqliteLetters implements LetterTable {
 
   async redrive(account: string, number: number, event: NewEvent): Promise<boolean> {
     const wire = toWire(event);
-    const call: QueueCall = { op: 'letter-redrive', account, number, now: this.now(), event: wire };
+    const call: SingleCall = { op: 'letter-redrive', account, number, now: this.now(), event: wire };
     const weight = wire.size + wire.headers.length + CALL_WEIGHT;
     const done = await this.writer.call({ call, payloads: [event.payload] }, weight, (answer: boolean) => answer);
     if (done) this.accepted();
@@ -54,7 +54,7 @@ export class SqliteLetters implements LetterTable {
   }
 
   private ask<Answer, Result>(
-    call: QueueCall,
+    call: SingleCall,
     read: (answer: Answer, bytes: Uint8Array | undefined) => Result,
   ): Promise<Result> {
     return this.writer.call({ call, payloads: [] }, CALL_WEIGHT, read);

@@ -1,10 +1,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { QueueDepth } from '../../core/ports/event-queue.ts';
+import { GROUP, GroupedInserts, type NewRow } from './grouped-inserts.ts';
 import { type LetterBounds, LetterRows } from './letter-rows.ts';
+import type { UnpackedEvent } from './packed-events.ts';
 import { TaskRows } from './task-rows.ts';
 import { type KeyTurn, Turns } from './turns.ts';
 import type {
-  EnqueueCall,
   LeaseCall,
   OutgoingBytes,
   RedriveCall,
@@ -29,6 +30,7 @@ export class QueueTables {
   readonly letters: LetterRows;
   private readonly db: DatabaseSync;
   private readonly rememberMs: number;
+  private readonly inserts: GroupedInserts;
   private readonly sql: ReturnType<typeof prepareStatements>;
   private turns = new Turns();
   private nextSeq = 1;
@@ -40,6 +42,7 @@ export class QueueTables {
     db.exec('DELETE FROM keys WHERE NOT EXISTS (SELECT 1 FROM events WHERE events.key_id = keys.key_id)');
     this.tasks = new TaskRows(db, rememberMs);
     this.letters = new LetterRows(db, bounds);
+    this.inserts = new GroupedInserts(db);
     this.sql = prepareStatements(db);
     this.reload();
   }
@@ -65,8 +68,17 @@ export class QueueTables {
     this.letters.reload();
   }
 
-  enqueue(call: EnqueueCall, payloads: readonly Uint8Array[]): ('accepted' | 'duplicate')[] {
-    return call.events.map((event, index) => this.accept(event, payloads[index] ?? NOTHING, call.now));
+  /** Accepts them, and answers the indexes of those that are duplicates. */
+  enqueue(events: readonly UnpackedEvent[]): ReadonlySet<number> {
+    const duplicates = new Set<number>();
+    for (let first = 0; first < events.length; first += GROUP) {
+      const group = events.slice(first, first + GROUP);
+      if (group.length === GROUP && this.acceptGroup(group)) continue;
+      for (const [index, event] of group.entries()) {
+        if (!this.accept(event, event.payload, event.now)) duplicates.add(first + index);
+      }
+    }
+    return duplicates;
   }
 
   /** Due events, one turn of each key after the other. */
@@ -237,20 +249,34 @@ export class QueueTables {
     return { number, id, headers, acceptedAt, state, attempts, message, at: now };
   }
 
-  private accept(event: WireEvent, payload: Uint8Array, now: number): 'accepted' | 'duplicate' {
+  /** False when it is a duplicate. */
+  private accept(event: WireEvent, payload: Uint8Array, now: number): boolean {
     const seq = this.nextSeq;
-    if (this.sql.claimId.run(event.id, seq).changes === 0) {
+    if (!this.inserts.claim(event.id, seq)) {
       const reclaimed = this.sql.reclaimId.run(seq, event.id, now - this.rememberMs).changes;
-      if (reclaimed === 0) return 'duplicate';
+      if (reclaimed === 0) return false;
     }
-    this.nextSeq++;
-    const turn = this.turns.named(event.key) ?? this.addKey(event.key);
-    const task = event.task === undefined ? 0 : this.tasks.add(event.task, seq, event.dueAt, now);
-    this.sql.addEvent.run(seq, turn.keyId, event.id, now, event.headers, payload, task);
-    this.sql.addWaiting.run(turn.keyId, event.dueAt, seq, 0, 0, 0);
+    this.inserts.add(this.rowOf(event, payload, now));
+    return true;
+  }
+
+  /** GROUP events whose ids are all new; false, and nothing has changed, when one is not. */
+  private acceptGroup(group: readonly UnpackedEvent[]): boolean {
+    const ids = group.map((event) => event.id);
+    if (!this.inserts.claimGroup(ids, this.nextSeq)) return false;
+    this.inserts.addGroup(group.map((event) => this.rowOf(event, event.payload, event.now)));
+    return true;
+  }
+
+  /** The next row of `events`, counted as waiting and with its task. */
+  private rowOf(event: WireEvent, payload: Uint8Array, now: number): NewRow {
+    const { id, key, dueAt, headers, task: identity } = event;
+    const seq = this.nextSeq++;
+    const turn = this.turns.named(key) ?? this.addKey(key);
+    const task = identity === undefined ? 0 : this.tasks.add(identity, seq, dueAt, now);
     this.turns.addWaiting(turn, 1);
-    this.turns.offer(turn, event.dueAt);
-    return 'accepted';
+    this.turns.offer(turn, dueAt);
+    return { seq, keyId: turn.keyId, id, now, dueAt, headers, payload, task };
   }
 
   private addKey(key: string): KeyTurn {
@@ -336,11 +362,7 @@ function prepareStatements(db: DatabaseSync) {
   return {
     keyId: db.prepare('SELECT key_id FROM keys WHERE key = ?'),
     addKey: db.prepare('INSERT INTO keys (key) VALUES (?)'),
-    claimId: db.prepare('INSERT INTO ids (id, seq) VALUES (?, ?) ON CONFLICT DO NOTHING'),
     reclaimId: db.prepare('UPDATE ids SET seq = ?, settled_at = NULL WHERE id = ? AND settled_at <= ?'),
-    addEvent: db.prepare(
-      'INSERT INTO events (seq, key_id, id, accepted_at, headers, payload, task) VALUES (?, ?, ?, ?, ?, ?, ?)',
-    ),
     addWaiting: db.prepare(
       'INSERT INTO waiting (key_id, due_at, seq, attempts, epoch, failures) VALUES (?, ?, ?, ?, ?, ?)',
     ),

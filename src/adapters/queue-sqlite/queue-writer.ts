@@ -1,8 +1,14 @@
-import type { QueueCall } from './wire.ts';
+import type { UnpackedCall } from './packed-events.ts';
+import type { SingleCall } from './wire.ts';
+
+/** An `enqueue` call before those that travel with it are known. */
+export interface OutgoingEvents extends UnpackedCall {
+  readonly op: 'enqueue';
+}
 
 /** A call with the bytes that travel beside it. */
 export interface Outgoing {
-  readonly call: QueueCall;
+  readonly call: OutgoingEvents | SingleCall;
   readonly payloads: readonly Uint8Array[];
 }
 

@@ -1,7 +1,19 @@
 import type { QueueTables } from './queue-tables.ts';
-import { OutgoingBytes, type QueueCall, sizesOf } from './wire.ts';
+import { unpackEvents } from './packed-events.ts';
+import {
+  ALL_ACCEPTED,
+  type EnqueueAnswer,
+  type EnqueueCall,
+  OutgoingBytes,
+  type QueueCall,
+  type SingleCall,
+  sizesOf,
+} from './wire.ts';
 
-/** Runs calls inside an open transaction; `bytes` holds those of all calls. Answers one value per call, and their bytes. */
+/**
+ * Runs calls inside an open transaction; `bytes` holds those of all calls. Answers one value per call (per call before packing),
+ * and their bytes.
+ */
 export function runCalls(
   tables: QueueTables,
   calls: readonly QueueCall[],
@@ -9,21 +21,36 @@ export function runCalls(
 ): { readonly answers: readonly unknown[]; readonly parts: readonly Uint8Array[] } {
   let read = 0;
   const outgoing = new OutgoingBytes();
-  const answers = calls.map((call) => {
-    const payloads = sizesOf(call).map((size) => {
-      read += size;
-      return bytes?.subarray(read - size, read) ?? new Uint8Array(0);
-    });
-    return run(tables, call, payloads, outgoing);
-  });
+  const answers: unknown[] = [];
+  const cut = (size: number): Uint8Array => {
+    read += size;
+    return bytes?.subarray(read - size, read) ?? new Uint8Array(0);
+  };
+  for (const call of calls) {
+    if (call.op === 'enqueue') for (const answer of enqueue(tables, call, cut)) answers.push(answer);
+    else answers.push(run(tables, call, sizesOf(call).map(cut), outgoing));
+  }
   return { answers, parts: outgoing.parts };
 }
 
-function run(tables: QueueTables, call: QueueCall, payloads: readonly Uint8Array[], outgoing: OutgoingBytes): unknown {
+/** One answer for each of the calls that were packed. */
+function enqueue(tables: QueueTables, call: EnqueueCall, cut: (size: number) => Uint8Array): EnqueueAnswer[] {
+  const { counts, events } = unpackEvents(call.packed, cut);
+  const duplicates = tables.enqueue(events);
+  let first = 0;
+  return counts.map((count) => {
+    first += count;
+    if (duplicates.size === 0) return ALL_ACCEPTED;
+    const outcomes = Array.from({ length: count }, (_, n) =>
+      duplicates.has(first - count + n) ? ('duplicate' as const) : ('accepted' as const),
+    );
+    return outcomes.includes('duplicate') ? outcomes : ALL_ACCEPTED;
+  });
+}
+
+function run(tables: QueueTables, call: SingleCall, payloads: readonly Uint8Array[], outgoing: OutgoingBytes): unknown {
   const { tasks, letters } = tables;
   switch (call.op) {
-    case 'enqueue':
-      return tables.enqueue(call, payloads);
     case 'lease':
       return tables.lease(call, outgoing);
     case 'take-over':

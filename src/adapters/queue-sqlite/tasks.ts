@@ -3,7 +3,7 @@ import { Emitter } from '../../core/base/emitter.ts';
 import type { LeasedEvent, StoredTask, TaskQuery, TaskTable } from '../../core/ports/event-queue.ts';
 import { CALL_WEIGHT, type QueueWriter } from './queue-writer.ts';
 import { ownerOf } from './task-rows.ts';
-import { bytesAt, type QueueCall, type WireEnd, type WireStop, type WireTask } from './wire.ts';
+import { bytesAt, type SingleCall, type WireEnd, type WireStop, type WireTask } from './wire.ts';
 
 /** The task table's calls as those of the wire. */
 export class SqliteTasks implements TaskTable {
@@ -42,7 +42,7 @@ export class SqliteTasks implements TaskTable {
   }
 
   async stop(account: string, functionName: string, taskId: string): Promise<WireStop['outcome'] | undefined> {
-    const call: QueueCall = { op: 'task-stop', owner: ownerOf({ account, functionName }), taskId, now: this.now() };
+    const call: SingleCall = { op: 'task-stop', owner: ownerOf({ account, functionName }), taskId, now: this.now() };
     return await this.ask(call, (stop: WireStop | undefined) => {
       if (stop?.end !== undefined) this.ended(stop.end);
       if (stop?.outcome === 'stopping') this.stops.emit(stop.eventId);
@@ -55,7 +55,7 @@ export class SqliteTasks implements TaskTable {
   }
 
   private ask<Answer, Result>(
-    call: QueueCall,
+    call: SingleCall,
     read: (answer: Answer, bytes: Uint8Array | undefined) => Result,
   ): Promise<Result> {
     return this.writer.call({ call, payloads: [] }, CALL_WEIGHT, read);

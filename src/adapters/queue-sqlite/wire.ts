@@ -1,13 +1,17 @@
 import type { EndState, TaskIdentity, TaskRecord } from '../../core/domain/async-task.ts';
 import type { LetterCause } from '../../core/domain/dead-letter.ts';
 import type { EndRecord, EventEnd, LetterQuery, NewEvent, RetryPlan, TaskQuery } from '../../core/ports/event-queue.ts';
+import type { PackedEvents } from './packed-events.ts';
 
 /**
  * What travels from the queue's owner to its writer thread. Times are whole milliseconds; bytes go beside, in one buffer: those
- * of a call lie one after the other, in the order in which `sizesOf` names them.
+ * of a call lie one after the other, in the order in which
+ * `sizesOf` and `PackedEvents` name them.
  */
-export type QueueCall =
-  | EnqueueCall
+export type QueueCall = EnqueueCall | SingleCall;
+
+/** A call that travels as it is. */
+export type SingleCall =
   | LeaseCall
   | TakeOverCall
   | { readonly op: 'renew'; readonly id: string; readonly epoch: number; readonly expiresAt: number }
@@ -33,11 +37,15 @@ export type QueueCall =
   | RedriveCall
   | { readonly op: 'letter-counts' };
 
+/** `enqueue` calls that came one after the other, as one: it is answered with an answer for each. */
 export interface EnqueueCall {
   readonly op: 'enqueue';
-  readonly now: number;
-  readonly events: readonly WireEvent[];
+  readonly packed: PackedEvents;
 }
+
+/** The answer of an `enqueue` call: that all its events were accepted, or which were. */
+export type EnqueueAnswer = typeof ALL_ACCEPTED | readonly ('accepted' | 'duplicate')[];
+export const ALL_ACCEPTED = 1;
 
 export interface LeaseCall {
   readonly op: 'lease';
@@ -128,8 +136,7 @@ export interface WireStop {
 }
 
 /** The sizes of the byte strings that travel with a call, in their order. */
-export function sizesOf(call: QueueCall): readonly number[] {
-  if (call.op === 'enqueue') return call.events.map((event) => event.size);
+export function sizesOf(call: SingleCall): readonly number[] {
   if (call.op === 'letter-redrive') return [call.event.size];
   if (call.op !== 'settle') return NONE;
   const sizes = call.followers.map((event) => event.size);

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { openQueueDatabase } from '../../../src/adapters/queue-sqlite/database.ts';
+import { encodeCalls } from '../../../src/adapters/queue-sqlite/encode-calls.ts';
 import { SqliteEventQueue } from '../../../src/adapters/queue-sqlite/event-queue.ts';
 import { QueueTables } from '../../../src/adapters/queue-sqlite/queue-tables.ts';
 import type { Outgoing } from '../../../src/adapters/queue-sqlite/queue-writer.ts';
@@ -16,8 +17,9 @@ export class MemoryQueue extends SqliteEventQueue {
     const tables = new QueueTables(db, 7 * 86_400_000, { perFunction: 100, keptMs: 86_400_000 });
     super(
       {
-        call: async ({ call, payloads }: Outgoing, _weight, read) => {
-          const { answers, parts } = runCalls(tables, [call], joinBytes(payloads));
+        call: async (outgoing: Outgoing, _weight, read) => {
+          const { calls, bytes } = encodeCalls([outgoing]);
+          const { answers, parts } = runCalls(tables, calls, bytes);
           return read(answers[0] as Parameters<typeof read>[0], joinBytes(parts));
         },
         close: async () => undefined,
