@@ -10,7 +10,9 @@ import type {
   MetadataStore,
   WriteResult,
 } from '../../core/ports/metadata-store.ts';
-import { openForReading } from './database.ts';
+import type { Vault } from '../../core/ports/vault.ts';
+import { openForReading, openForWriting } from './database.ts';
+import { SealedValues } from './sealed-values.ts';
 import { startThread } from '../sqlite/node-thread.ts';
 import type { StoreWrite } from './writer-worker.ts';
 
@@ -19,6 +21,8 @@ export interface MetadataStoreOptions {
   readonly path: string;
   /** Unused by this adapter: revisions, not times, order its entries. Taken so that all stores open alike. */
   readonly clock?: Clock;
+  /** Seals the values; the keys, which are names, stay readable. Without it all is written in the clear: for tests and benches. */
+  readonly vault?: Vault;
 }
 
 interface Watcher {
@@ -34,9 +38,11 @@ const KEY = /^[A-Za-z0-9_\-./=]+$/;
  * the promise of the write resolves. Rejects with InternalServerError when the file cannot be opened.
  */
 export async function openMetadataStore(options: MetadataStoreOptions): Promise<MetadataStore> {
-  const { path } = options;
+  const { path, vault } = options;
+  const values = vault === undefined ? undefined : new SealedValues(vault);
   const failure = (message: string) =>
     new TidemillError('InternalServerError', `the metadata store ${path} failed: ${message}`);
+  if (values !== undefined) await sealEarlier(path, values, failure);
   const writer = await BatchThread.start<StoreWrite>({
     thread: startThread(import.meta.url, 'writer-worker', { path }),
     defer: setImmediate,
@@ -45,21 +51,40 @@ export async function openMetadataStore(options: MetadataStoreOptions): Promise<
     maxCalls: 1000,
     maxWeight: 8 * 1024 * 1024,
   });
-  return new SqliteMetadataStore(writer, openForReading(path), failure);
+  return new SqliteMetadataStore(writer, openForReading(path), values, failure);
+}
+
+async function sealEarlier(path: string, values: SealedValues, failure: (message: string) => Error): Promise<void> {
+  let db: DatabaseSync | undefined;
+  try {
+    db = openForWriting(path);
+    await values.sealAll(db);
+  } catch (error) {
+    throw failure(error instanceof Error ? error.message : String(error));
+  } finally {
+    db?.close();
+  }
 }
 
 class SqliteMetadataStore implements MetadataStore {
   private readonly writer: BatchThread<StoreWrite>;
   private readonly db: DatabaseSync;
+  private readonly values: SealedValues | undefined;
   private readonly failure: (message: string) => Error;
   private readonly one: StatementSync;
   private readonly ascending: StatementSync;
   private readonly descending: StatementSync;
   private readonly watchers = new Set<Watcher>();
 
-  constructor(writer: BatchThread<StoreWrite>, db: DatabaseSync, failure: (message: string) => Error) {
+  constructor(
+    writer: BatchThread<StoreWrite>,
+    db: DatabaseSync,
+    values: SealedValues | undefined,
+    failure: (message: string) => Error,
+  ) {
     this.writer = writer;
     this.db = db;
+    this.values = values;
     this.failure = failure;
     this.one = db.prepare('SELECT key, value, revision FROM entries WHERE key = ?');
     const range = 'SELECT key, value, revision FROM entries WHERE key >= ? AND key < ?';
@@ -69,7 +94,9 @@ class SqliteMetadataStore implements MetadataStore {
 
   async get(key: string): Promise<MetadataEntry | undefined> {
     const row = this.reading(() => this.one.get(key));
-    return row === undefined ? undefined : toEntry(row);
+    if (row === undefined) return undefined;
+    await this.values?.ready([key]);
+    return this.toEntry(row);
   }
 
   async list(prefix: string, options: ListOptions = {}): Promise<readonly MetadataEntry[]> {
@@ -80,7 +107,8 @@ class SqliteMetadataStore implements MetadataStore {
     if (after !== undefined && reverse && after < high) high = after;
     if (after !== undefined && !reverse && after >= low) low = `${after}\x01`;
     const rows = this.reading(() => (reverse ? this.descending : this.ascending).all(low, high, limit));
-    return rows.map(toEntry);
+    await this.values?.ready(rows.map((row) => String(row['key'])));
+    return rows.map((row) => this.toEntry(row));
   }
 
   async put(key: string, value: unknown, expect?: number): Promise<WriteResult> {
@@ -104,9 +132,14 @@ class SqliteMetadataStore implements MetadataStore {
     if (this.db.isOpen) this.db.close();
   }
 
-  private write(write: StoreWrite): Promise<WriteResult> {
-    if (!KEY.test(write.key)) throw new TypeError(`"${write.key}" is not a key: use A-Z a-z 0-9 _ - . / =`);
-    return this.writer.call<WriteResult, WriteResult>(write, write.key.length + (write.text?.length ?? 0), (result) => {
+  private async write(write: StoreWrite): Promise<WriteResult> {
+    const { key, text } = write;
+    if (!KEY.test(key)) throw new TypeError(`"${key}" is not a key: use A-Z a-z 0-9 _ - . / =`);
+    const wait = this.values?.ready([key]);
+    if (wait !== undefined) await wait; // without one, writes keep the order they were asked for in
+    const stored =
+      this.values === undefined || text === undefined ? write : { ...write, text: this.values.seal(key, text) };
+    return this.writer.call<WriteResult, WriteResult>(stored, key.length + (stored.text?.length ?? 0), (result) => {
       if (result.ok && result.revision > 0) this.announce(write, result.revision);
       return result;
     });
@@ -132,6 +165,13 @@ class SqliteMetadataStore implements MetadataStore {
     }
   }
 
+  private toEntry(row: Record<string, unknown>): MetadataEntry {
+    const key = String(row['key']);
+    const stored = String(row['value']);
+    const text = this.values === undefined ? stored : this.values.open(key, stored);
+    return { key, value: JSON.parse(text), revision: Number(row['revision']) };
+  }
+
   private reading<T>(read: () => T): T {
     try {
       return read();
@@ -139,8 +179,4 @@ class SqliteMetadataStore implements MetadataStore {
       throw this.failure(error instanceof Error ? error.message : String(error));
     }
   }
-}
-
-function toEntry(row: Record<string, unknown>): MetadataEntry {
-  return { key: String(row['key']), value: JSON.parse(String(row['value'])), revision: Number(row['revision']) };
 }

@@ -98,6 +98,7 @@ function addPlatformCommands(program: Command, perform: Perform): void {
     .option('--port <port>', 'port of API and triggers; 0 picks a free one', '9527')
     .option('--objects-port <port>', 'port of the object store (default: the next one)')
     .option('--host <address>', 'address to listen on; beyond this machine only with TLS', '127.0.0.1')
+    .option('--master-key <file>', 'what all that is stored is sealed under (default: master.key in the data folder)')
     .option('--tls-cert <file>', 'certificate chain (PEM); read again when it changes')
     .option('--tls-key <file>', 'its private key (PEM)')
     .option('--region <name>', 'name of the region of a new data folder (default: local)')
@@ -129,6 +130,7 @@ function addPlatformCommands(program: Command, perform: Perform): void {
     .description('say which isolation tiers, runtimes and tools this host has, and why not')
     .action(() => perform(async (context) => (await import('./commands/doctor.ts')).doctor(context)));
   examples(doctor, 'tidemill doctor', 'tidemill doctor --json');
+  addMasterKeyCommands(program, perform);
   const chaos = program
     .command('chaos')
     .description(
@@ -151,6 +153,29 @@ function addPlatformCommands(program: Command, perform: Perform): void {
     'tidemill chaos --faults kill-server,fsync-fails',
   );
   examples(program.command('version').description('print the version'), 'tidemill version', 'tidemill version --json');
+}
+
+function addMasterKeyCommands(program: Command, perform: Perform): void {
+  const group = program
+    .command('master-key')
+    .description('the key that everything stored is sealed under: show it by name, rotate it, take old ones out');
+  const actions = {
+    show: 'which keys there are, and how many data keys are under each',
+    rotate: 'make a new key the current one; a running platform wraps its data keys anew, without a pause',
+    retire: 'take out keys that nothing is under any more',
+  } as const;
+  for (const action of ['show', 'rotate', 'retire'] as const) {
+    const command = group
+      .command(action)
+      .description(actions[action])
+      .option('--data <dir>', 'data folder', '.tidemill')
+      .option('--master-key <file>', 'where the key is (default: master.key in the data folder)')
+      .action((options: { data: string; masterKey?: string }) =>
+        perform(async (context) => (await import('./commands/master-key.ts')).masterKey(context, action, options)),
+      );
+    examples(command, `tidemill master-key ${action} --data /var/lib/tidemill`);
+  }
+  examples(group, 'tidemill master-key rotate', 'tidemill master-key retire');
 }
 
 function addDeployCommands(program: Command, perform: Perform): void {

@@ -23,6 +23,7 @@ import { createSessions } from '../../services/scheduler/sessions.ts';
 import { createReservedInstances, createScheduling, ServingCatalog } from '../../services/scheduler/index.ts';
 import { abortRunningCalls } from './abort-requests.ts';
 import { nextEpoch } from './epoch.ts';
+import { openKeys } from './keys.ts';
 import { instanceDialer } from './instance-dialer.ts';
 import { openDoors } from './doors.ts';
 import { expectTimers } from './expect-timers.ts';
@@ -57,7 +58,9 @@ export async function startServer(
   const { region } = installation;
   const at = (name: string): string => join(settings.data, name);
 
-  const store = await openMetadataStore({ path: at('meta.db'), clock });
+  const keys = await openKeys(settings, logger);
+  const { vault } = keys;
+  const store = await openMetadataStore({ path: at('meta.db'), clock, vault });
   const epoch = await nextEpoch(store);
   const [queue, facts, blobs, objects] = await Promise.all([
     openEventQueue({ path: at('queue.db'), clock, rememberMs: LIMITS.asyncTaskKeptSeconds * 1000 }),
@@ -228,6 +231,7 @@ export async function startServer(
       forgetting?.dispose();
       close();
       await Promise.all([failed?.close(), store.close(), queue.close(), facts.close(), objects.close()]);
+      await keys.close();
     },
   };
 }

@@ -14,6 +14,8 @@ import {
 export interface ServerSettings {
   /** The data folder, absolute. */
   readonly data: string;
+  /** The file of the master key, absolute. */
+  readonly masterKey: string;
   /** Where agent.sock lies. */
   readonly runDir: string;
   /** Inherited listening sockets: the API's and the object store's. */
@@ -54,6 +56,7 @@ export function readSettings(args: readonly string[], tuning: string | undefined
       host: { type: 'string' },
       domain: { type: 'string' },
       'package-root': { type: 'string' },
+      'master-key': { type: 'string' },
       'tls-cert': { type: 'string' },
       'tls-key': { type: 'string' },
       'local-api-fd': { type: 'string' },
@@ -67,6 +70,7 @@ export function readSettings(args: readonly string[], tuning: string | undefined
   };
   return {
     data: required('data'),
+    masterKey: required('master-key'),
     runDir: required('run-dir'),
     apiDescriptor: Number(required('api-fd')),
     objectsDescriptor: Number(required('objects-fd')),

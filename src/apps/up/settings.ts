@@ -14,6 +14,8 @@ export interface UpSettings {
   readonly region: string | undefined;
   readonly domain: string | undefined;
   readonly isolation: Isolation;
+  /** The file of the master key, absolute; undefined: `master.key` in the data folder. */
+  readonly masterKey: string | undefined;
   /** PEM files, absolute; undefined: plain HTTP, on loopback only. */
   readonly tls: { readonly certificate: string; readonly key: string } | undefined;
   readonly json: boolean;
@@ -36,6 +38,7 @@ export function readUpSettings(args: readonly string[]): UpSettings {
       region: { type: 'string' },
       domain: { type: 'string' },
       isolation: { type: 'string', default: 'container' },
+      'master-key': { type: 'string' },
       'tls-cert': { type: 'string' },
       'tls-key': { type: 'string' },
       json: { type: 'boolean', default: false },
@@ -56,6 +59,7 @@ export function readUpSettings(args: readonly string[]): UpSettings {
     region,
     domain,
     isolation: isolationOf(values.isolation),
+    masterKey: values['master-key'] === undefined ? undefined : resolve(values['master-key']),
     tls: tlsOf(values['tls-cert'], values['tls-key']),
     json: values.json,
   };

@@ -164,7 +164,7 @@ function serverArguments(site: Site, runDir: string): string[] {
     args.push('--tls-cert', settings.tls.certificate, '--tls-key', settings.tls.key);
     args.push('--local-api-fd', '6', '--local-objects-fd', '7');
   }
-  args.push('--package-root', PACKAGE_ROOT);
+  args.push('--package-root', PACKAGE_ROOT, '--master-key', settings.masterKey ?? join(site.data, 'master.key'));
   if (settings.domain !== undefined) args.push('--domain', settings.domain);
   return args;
 }

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
+import { openMasterKeyFile } from '../../../src/adapters/master-key-file/index.ts';
 import { openMetadataStore } from '../../../src/adapters/store-sqlite/index.ts';
+import { openEnvelopeVault } from '../../../src/adapters/vault-envelope/index.ts';
+import type { Vault } from '../../../src/core/ports/vault.ts';
 import { metadataStoreSuite } from '../../../src/core/ports/metadata-store.suite.ts';
 import { noSmallDisk, onSmallDisk } from '../full-disk.ts';
 import { killAfterLines } from '../killed-child.ts';
@@ -17,6 +20,81 @@ metadataStoreSuite('store-sqlite', async (test) => {
     crash: (answers) =>
       killAfterLines(new URL('./endless-writer.ts', import.meta.url), [path, `${1_000_000 * round++}`], answers),
   };
+});
+
+metadataStoreSuite('store-sqlite, sealed', async (test) => {
+  const folder = await temporaryFolder(test);
+  const path = join(folder, 'meta.db');
+  const vault = await openVault(test, folder);
+  let round = 0;
+  return {
+    open: () => openMetadataStore({ path, vault }),
+    // Writes in the clear, as an earlier release did: the next opening seals it.
+    crash: (answers) =>
+      killAfterLines(new URL('./endless-writer.ts', import.meta.url), [path, `${1_000_000 * round++}`], answers),
+  };
+});
+
+async function openVault(test: TestContext, folder: string): Promise<Vault> {
+  const master = openMasterKeyFile(join(folder, 'master.key'));
+  const onError = (error: Error): void => assert.fail(error);
+  const vault = await openEnvelopeVault({ folder: join(folder, 'keys'), master, onError });
+  test.after(async () => {
+    await vault.close();
+    master.close();
+  });
+  return vault;
+}
+
+/** Everything that lies in the folder under the name, write-ahead log and all. */
+async function onDisk(folder: string, name: string): Promise<string> {
+  const files = (await readdir(folder)).filter((each) => each.startsWith(name));
+  return (await Promise.all(files.map((each) => readFile(join(folder, each), 'latin1')))).join('');
+}
+
+describe('store-sqlite with a vault', () => {
+  const SECRET = 'a value that nobody may read';
+  const key = 'f/1234567890123456/name';
+
+  it('no value is on disk in the clear, nor one that was before', async (test) => {
+    const folder = await temporaryFolder(test);
+    const path = join(folder, 'meta.db');
+    const plain = await openMetadataStore({ path });
+    for (let number = 0; number < 1_200; number++) await plain.put(`${key}${number}`, { text: SECRET, number });
+    await plain.close();
+    assert.ok((await onDisk(folder, 'meta.db')).includes(SECRET));
+    const vault = await openVault(test, folder);
+    const store = await openMetadataStore({ path, vault });
+    assert.equal((await onDisk(folder, 'meta.db')).includes(SECRET), false, 'what was written before');
+    await store.put(`${key}new`, { text: SECRET });
+    assert.equal((await onDisk(folder, 'meta.db')).includes(SECRET), false, 'what is written now');
+    const entry = await store.get(`${key}7`);
+    assert.deepEqual([entry?.value, entry?.revision], [{ text: SECRET, number: 7 }, 8]);
+    assert.equal((await store.list(key)).length, 1_201);
+    await store.close();
+  });
+
+  it('a value that was moved to another key, or comes from another installation, is refused', async (test) => {
+    const folder = await temporaryFolder(test);
+    const path = join(folder, 'meta.db');
+    const store = await openMetadataStore({ path, vault: await openVault(test, folder) });
+    await store.put(key, { text: SECRET });
+    await store.put(`${key}-other`, { text: 'other' });
+    await store.close();
+    const db = new DatabaseSync(path);
+    db.prepare('UPDATE entries SET value = (SELECT value FROM entries WHERE key = ?) WHERE key = ?').run(
+      key,
+      `${key}-other`,
+    );
+    db.close();
+    const again = await openMetadataStore({ path, vault: await openVault(test, folder) });
+    assert.deepEqual((await again.get(key))?.value, { text: SECRET });
+    await assert.rejects(again.get(`${key}-other`), /does not open/);
+    await again.close();
+    const stranger = await openMetadataStore({ path, vault: await openVault(test, await temporaryFolder(test)) });
+    await assert.rejects(stranger.get(key), /does not open/);
+    await stranger.close();
+  });
 });
 
 describe('store-sqlite', () => {
