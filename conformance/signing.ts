@@ -16,7 +16,10 @@ export interface SignedRequest {
 }
 
 /** URL and headers of a request signed with ACS3-HMAC-SHA256, for what the SDK would never send. */
-export function signed(platform: Platform, request: SignedRequest): { url: string; headers: Record<string, string> } {
+export function signed(
+  platform: Pick<Platform, 'endpoint' | 'accessKeyId' | 'accessKeySecret'>,
+  request: SignedRequest,
+): { url: string; headers: Record<string, string> } {
   const { method, path, body = '' } = request;
   const query = Object.entries(request.query ?? {})
     .sort(([a], [b]) => (a < b ? -1 : 1))

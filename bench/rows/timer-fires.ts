@@ -57,7 +57,12 @@ class Service {
     const refuseAsync = async (): Promise<void> => {
       throw new Error('no fire of this bench is refused');
     };
-    const target = new TriggerTarget({ ...shared, dispatch: { invokeAsync, refuseAsync } });
+    const target = new TriggerTarget({
+      ...shared,
+      region: 'local',
+      access: { check: () => {} },
+      dispatch: { invokeAsync, refuseAsync },
+    });
     this.triggers = new TimerTriggers({
       ...shared,
       target,

@@ -74,7 +74,7 @@ test('paths that do not exist answer JSON', async () => {
   }
 });
 
-test('the credentials of an instance call functions, and change nothing', async () => {
+test('the credentials of an instance call functions; they read and change none', async () => {
   const code = { 'index.js': 'exports.handler = async (e, c) => c.credentials;' };
   const name = await world.deploy('credentials', code);
   const echo = await world.deploy('called', ECHO);
@@ -84,9 +84,13 @@ test('the credentials of an instance call functions, and change nothing', async 
     securityToken: string;
   };
   const client = clientOf(world.platform, credentials);
-  const listed = await client.listFunctions(new models.ListFunctionsRequest({ prefix: echo }));
-  assert.equal(listed.body?.functions?.length, 1);
-  await assert.rejects(client.deleteFunction(echo), failsWith('AccessDenied', 403));
+  const called = await client.invokeFunction(echo, new models.InvokeFunctionRequest({}));
+  assert.equal(called.statusCode, 200);
+  const denied = failsWith('AccessDenied', 403);
+  await assert.rejects(client.listFunctions(new models.ListFunctionsRequest({ prefix: echo })), denied);
+  await assert.rejects(client.getFunction(echo, new models.GetFunctionRequest({})), denied);
+  await assert.rejects(client.getFunctionCode(echo, new models.GetFunctionCodeRequest({})), denied);
+  await assert.rejects(client.deleteFunction(echo), denied);
   const { securityToken: _token, ...bare } = credentials;
   const stripped = clientOf(world.platform, bare);
   await assert.rejects(

@@ -50,6 +50,7 @@ export function doorBasics(now: () => number = Date.now) {
     random,
     callers,
     access: new AccessDecisions(new BuiltinPrincipalPolicies(), clock),
+    roles: { trustOf: () => undefined },
     logger: silentLogger,
     region: 'local',
     verifier: new Acs3Verifier({ identity, clock }),

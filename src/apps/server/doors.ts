@@ -18,6 +18,7 @@ import type { FailedCalls } from '../../core/ports/failed-calls.ts';
 import type { Identity } from '../../core/ports/identity.ts';
 import type { NodePool } from '../../core/ports/node-pool.ts';
 import type { ObjectStore } from '../../core/ports/object-store.ts';
+import type { RoleTrust } from '../../core/ports/role-trust.ts';
 import type { ReservedInstances } from '../../core/ports/reserved-instances.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
 import type { Sessions } from '../../core/ports/sessions.ts';
@@ -48,6 +49,7 @@ interface DoorParts {
   readonly reserved: ReservedInstances;
   readonly identity: Identity;
   readonly access: Access;
+  readonly roles: RoleTrust;
   readonly blobs: BlobStore;
   readonly objects: ObjectStore;
   readonly facts: FactLog;

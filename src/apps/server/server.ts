@@ -139,6 +139,7 @@ export async function startServer(
   });
   const events = createEventSources({
     catalog,
+    access,
     dispatch,
     objects,
     store,
@@ -188,6 +189,7 @@ export async function startServer(
     reserved,
     identity,
     access,
+    roles: { trustOf: () => undefined },
     blobs,
     objects,
     facts,

@@ -25,3 +25,20 @@ export function parseLayerArn(arn: string): { account: string; layer: string; ve
 export function parseBucketArn(arn: string): string | undefined {
   return /^acs:oss:[^:]*:[^:]*:([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])$/.exec(arn)?.[1];
 }
+
+/** A bucket, or an object in it, as policies name them. */
+export function objectArn(region: string, account: string, bucket: string, key?: string): string {
+  return `acs:oss:${region}:${account}:${bucket}${key === undefined ? '' : `/${key}`}`;
+}
+
+/**
+ * A role's ARN taken apart, and the one way to write it: role names are told apart without regard to case, so that a policy about
+ * `role/admin` is one about `role/Admin`.
+ */
+export function roleOfArn(
+  text: string,
+): { readonly account: string; readonly name: string; readonly arn: string } | undefined {
+  const [, account, name] = /^acs:ram::(\d{1,32}):role\/([A-Za-z0-9._-]{1,64})$/.exec(text) ?? [];
+  if (account === undefined || name === undefined) return undefined;
+  return { account, name, arn: `acs:ram::${account}:role/${name.toLowerCase()}` };
+}

@@ -40,3 +40,9 @@ export function rootPrincipal(account: string): Principal {
 export function functionPrincipal(account: string, functionArn: string): Principal {
   return { account, kind: 'function', arn: functionArn, functionArn };
 }
+
+/** Somebody who acts as a role. */
+export function rolePrincipal(account: string, name: string, sessionName: string, functionArn?: string): Principal {
+  const arn = `acs:ram::${account}:assumed-role/${name.toLowerCase()}/${sessionName}`;
+  return { account, kind: 'role', arn, name, sessionName, ...(functionArn === undefined ? {} : { functionArn }) };
+}

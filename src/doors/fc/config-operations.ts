@@ -11,7 +11,6 @@ export const asyncConfigOperations: readonly Operation[] = [
     path: '/functions/:functionName/async-invoke-config',
     query: ['qualifier'],
     body: 'json',
-    writes: true,
     run: async ({ control }, request) => {
       const { account, query, body } = request;
       const name = param(request, 'functionName');
@@ -33,7 +32,6 @@ export const asyncConfigOperations: readonly Operation[] = [
     method: 'DELETE',
     path: '/functions/:functionName/async-invoke-config',
     query: ['qualifier'],
-    writes: true,
     run: ({ control }, request) =>
       control.deleteAsyncConfig(request.account, param(request, 'functionName'), request.query['qualifier']),
   },
@@ -58,7 +56,6 @@ export const concurrencyOperations: readonly Operation[] = [
     method: 'PUT',
     path: '/functions/:functionName/concurrency',
     body: 'json',
-    writes: true,
     run: async ({ control }, request) =>
       concurrencyShape(
         await control.putConcurrencyConfig(request.account, param(request, 'functionName'), request.body),
@@ -75,7 +72,6 @@ export const concurrencyOperations: readonly Operation[] = [
     name: 'DeleteConcurrencyConfig',
     method: 'DELETE',
     path: '/functions/:functionName/concurrency',
-    writes: true,
     run: ({ control }, request) => control.deleteConcurrencyConfig(request.account, param(request, 'functionName')),
   },
   {

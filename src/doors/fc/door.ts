@@ -4,18 +4,22 @@ import type { Principal } from '../../core/domain/credentials.ts';
 import { notSupported, TidemillError } from '../../core/domain/errors.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import { asTidemillError, sendError } from '../wire/answer.ts';
+import { HttpConditions } from '../wire/request-conditions.ts';
 import { readBody } from '../wire/body.ts';
 import type { Exchange } from '../wire/exchange.ts';
+import { FunctionArns } from '../wire/function-arns.ts';
 import { causedBy } from '../wire/lineage.ts';
 import { NodeExchange } from '../wire/node-exchange.ts';
 import { pathOf, type Query, queryOf } from '../wire/query.ts';
 import { requestIdOf } from '../wire/request-id.ts';
 import { checkHeadLimits } from '../wire/request-limits.ts';
+import { type AccessRule, ACCESS_RULES, needsBody, resourcesOf } from './access-rules.ts';
 import { downloadCode } from './code-download.ts';
 import { CODE_PATH, CodeLinks } from './code-links.ts';
+import { checkDeployRights } from './deploy-rights.ts';
 import { invoke } from './invocation.ts';
 import { parseJsonBody } from './json-body.ts';
-import type { FcDoorDeps, Operation, OperationContext } from './operation.ts';
+import type { FcDoorDeps, Operation, OperationContext, OperationRequest } from './operation.ts';
 import { operations } from './operations.ts';
 
 const API = '/2023-03-30';
@@ -36,7 +40,7 @@ export interface FcDoor {
 /** The Function Compute 3.0 API (FC reference 1 and 2): signatures, routes and shapes; the thinking is behind the ports. */
 export function createFcDoor(deps: FcDoorDeps): FcDoor {
   const links = new CodeLinks({ secret: deps.linkSecret, publicUrl: deps.publicUrl, now: () => deps.clock.now() });
-  const door = new Door({ ...deps, links });
+  const door = new Door({ ...deps, links, names: new FunctionArns(deps.region) });
   return {
     matches: (req) => {
       const target = req.url ?? '/';
@@ -122,18 +126,36 @@ class Door {
     },
   ): Promise<void> {
     const { requestId, principal, params, bodyHash } = call;
-    if (operation.writes === true && principal.kind === 'function') throw notForFunctions(operation.name);
     const query = queryOf(req.url ?? '/');
     if (operation.query !== 'any') checkQuery(operation.name, operation.query ?? [], query);
+    const rule = ACCESS_RULES[operation.name];
+    if (rule === undefined) throw new Error(`no right is named for the operation ${operation.name}`);
+    const conditions = new HttpConditions(req);
+    const head = { account: principal.account, requestId, params, query, body: {}, lineage: undefined };
+    if (!needsBody(rule)) this.checkRight(rule, principal, head, conditions);
     const bytes = await readBody(req, LIMITS.controlBodyBytes, bodyHash);
     if (operation.body === undefined && bytes.length > 0) {
       throw new TidemillError('InvalidArgument', `The operation ${operation.name} takes no request body`);
     }
     const body = operation.body === 'json' ? parseJsonBody(bytes) : {};
     const lineage = causedBy(this.context.callers, req, principal, requestId, 'call');
-    const { account } = principal;
-    const answer = await operation.run(this.context, { account, requestId, params, query, body, lineage });
+    const request = { ...head, body, lineage };
+    if (needsBody(rule)) this.checkRight(rule, principal, request, conditions);
+    await checkDeployRights(this.context, operation.name, { principal, request, conditions });
+    const answer = await operation.run(this.context, request);
     sendAnswer(res, requestId, answer);
+  }
+
+  private checkRight(
+    rule: AccessRule,
+    principal: Principal,
+    request: OperationRequest,
+    conditions: HttpConditions,
+  ): void {
+    const prefix = `acs:fc:${this.context.region}:${principal.account}:`;
+    for (const resource of resourcesOf(rule, request)) {
+      this.context.access.check(principal, rule.action, prefix + resource, conditions);
+    }
   }
 
   private unknownPath(method: string, target: string): TidemillError {
@@ -166,12 +188,6 @@ function checkQuery(operation: string, allowed: readonly string[], query: Query)
       remedy: allowed.length === 0 ? 'Send no query.' : `Known are: ${allowed.join(', ')}.`,
     });
   }
-}
-
-function notForFunctions(operation: string): TidemillError {
-  return new TidemillError('AccessDenied', `The credentials of a function instance do not allow ${operation}`, {
-    remedy: 'Use the access key of the account for changes; functions may read and invoke.',
-  });
 }
 
 function sendAnswer(res: ServerResponse, requestId: string, answer: unknown): void {

@@ -21,7 +21,6 @@ export const functionOperations: readonly Operation[] = [
     method: 'POST',
     path: '/functions',
     body: 'json',
-    writes: true,
     run: async ({ control }, { account, body }) =>
       functionShape(await control.createFunction(account, body), { listed: false }),
   },
@@ -51,7 +50,6 @@ export const functionOperations: readonly Operation[] = [
     method: 'PUT',
     path: '/functions/:functionName',
     body: 'json',
-    writes: true,
     run: async ({ control }, request) =>
       functionShape(await control.updateFunction(request.account, param(request, 'functionName'), request.body), {
         listed: false,
@@ -61,7 +59,6 @@ export const functionOperations: readonly Operation[] = [
     name: 'DeleteFunction',
     method: 'DELETE',
     path: '/functions/:functionName',
-    writes: true,
     run: ({ control }, request) => control.deleteFunction(request.account, param(request, 'functionName')),
   },
   {
@@ -79,7 +76,6 @@ export const functionOperations: readonly Operation[] = [
     name: 'EnableFunctionInvocation',
     method: 'POST',
     path: '/functions/:functionName/invoke/enable',
-    writes: true,
     run: async ({ control }, request) => {
       await control.enableInvocation(request.account, param(request, 'functionName'));
       return { success: true };
@@ -90,7 +86,6 @@ export const functionOperations: readonly Operation[] = [
     method: 'POST',
     path: '/functions/:functionName/invoke/disable',
     body: 'json',
-    writes: true,
     run: async ({ control }, request) => {
       await control.disableInvocation(request.account, param(request, 'functionName'), request.body);
       return { success: true };

@@ -1,4 +1,3 @@
-import { functionArn } from '../../core/domain/arn.ts';
 import type { Principal } from '../../core/domain/credentials.ts';
 import type { Lineage } from '../../core/domain/lineage.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
@@ -6,9 +5,10 @@ import type { InvokeAnswer, InvokeCommand, Target } from '../../core/ports/dispa
 import type { CallerLeft, Exchange } from '../wire/exchange.ts';
 import { invocationOptions } from '../wire/invocation-headers.ts';
 import { lineageOf } from '../wire/lineage.ts';
+import { HttpConditions } from '../wire/request-conditions.ts';
 import { sessionHeaders, sessionOf } from '../wire/session-affinity.ts';
 import { timingHeader, wantsTimings } from '../wire/timing-header.ts';
-import type { FcDoorDeps } from './operation.ts';
+import type { OperationContext } from './operation.ts';
 
 export interface Invocation {
   readonly requestId: string;
@@ -22,11 +22,16 @@ export interface Invocation {
  * InvokeFunction (FC reference 2.6): the payload is bytes both ways and never parsed. The function is resolved while the
  * body still streams in; nothing is allocated per call beyond what the answer needs.
  */
-export async function invoke(deps: FcDoorDeps, exchange: Exchange, invocation: Invocation): Promise<void> {
+export async function invoke(deps: OperationContext, exchange: Exchange, invocation: Invocation): Promise<void> {
   const { head } = exchange;
   const options = invocationOptions(head);
   const { requestId, functionName, qualifier, principal, bodyHash } = invocation;
-  deps.access.check(principal, 'fc:InvokeFunction', functionArn(deps.region, principal.account, functionName));
+  deps.access.check(
+    principal,
+    'fc:InvokeFunction',
+    deps.names.of(principal.account, functionName, qualifier),
+    new HttpConditions(head),
+  );
   const lineage = lineageOf(deps.callers, head, principal, requestId, 'call');
   if (options.async) {
     const payload = await exchange.body(LIMITS.asyncPayloadBytes, bodyHash);

@@ -9,7 +9,6 @@ export const layerOperations: readonly Operation[] = [
     method: 'POST',
     path: '/layers/:layerName/versions',
     body: 'json',
-    writes: true,
     run: async (context, request) =>
       layerShape(
         context,
@@ -52,7 +51,6 @@ export const layerOperations: readonly Operation[] = [
     name: 'DeleteLayerVersion',
     method: 'DELETE',
     path: '/layers/:layerName/versions/:version',
-    writes: true,
     run: ({ control }, request) =>
       control.deleteLayerVersion(request.account, param(request, 'layerName'), param(request, 'version')),
   },
@@ -77,7 +75,6 @@ export const layerOperations: readonly Operation[] = [
     method: 'PUT',
     path: '/layers/:layerName/acl',
     query: ['acl', 'public'],
-    writes: true,
     run: async ({ control }, request) => {
       await control.putLayerAcl(request.account, param(request, 'layerName'), aclOf(request.query));
     },

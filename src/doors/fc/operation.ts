@@ -9,10 +9,12 @@ import type { CallerLineage } from '../../core/ports/caller-lineage.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
 import type { Control, Input } from '../../core/ports/control.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
+import type { RoleTrust } from '../../core/ports/role-trust.ts';
 import type { ReservedInstances } from '../../core/ports/reserved-instances.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
 import type { Sessions } from '../../core/ports/sessions.ts';
 import type { Acs3Verifier } from '../wire/acs3-verifier.ts';
+import type { FunctionArns } from '../wire/function-arns.ts';
 import type { Query } from '../wire/query.ts';
 import type { CodeLinks } from './code-links.ts';
 
@@ -29,6 +31,7 @@ export interface FcDoorDeps {
   readonly facts: FactLog;
   readonly verifier: Acs3Verifier;
   readonly access: Access;
+  readonly roles: RoleTrust;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -41,7 +44,7 @@ export interface FcDoorDeps {
   readonly linkSecret: Uint8Array;
 }
 
-export type OperationContext = FcDoorDeps & { readonly links: CodeLinks };
+export type OperationContext = FcDoorDeps & { readonly links: CodeLinks; readonly names: FunctionArns };
 
 export interface OperationRequest {
   readonly account: string;
@@ -64,8 +67,6 @@ export interface Operation {
   readonly query?: readonly string[] | 'any';
   /** Whether it takes a JSON body. Default: none. */
   readonly body?: 'json' | 'any';
-  /** Changes something: not allowed with the credentials a function instance holds. */
-  readonly writes?: boolean;
   /** The JSON answer; undefined answers 204 without a body. */
   run(context: OperationContext, request: OperationRequest): Promise<unknown>;
 }

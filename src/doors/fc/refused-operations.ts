@@ -39,7 +39,6 @@ export const refusedOperations: readonly Operation[] = [
     name: 'DeleteCustomDomain',
     method: 'DELETE',
     path: '/custom-domains/:domainName',
-    writes: true,
     run: (_context, request) => Promise.reject(noDomain(param(request, 'domainName'))),
   },
   refused(

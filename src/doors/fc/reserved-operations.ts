@@ -70,7 +70,6 @@ function operationsOf(dialect: Dialect): readonly Operation[] {
       path,
       query: ['qualifier'],
       body: 'json',
-      writes: true,
       run: async (context, request) =>
         dialect.shape(context, await dialect.put(context, targetOf(request), request.body)),
     },
@@ -89,7 +88,6 @@ function operationsOf(dialect: Dialect): readonly Operation[] {
       method: 'DELETE',
       path,
       query: ['qualifier'],
-      writes: true,
       run: (context, request) => dialect.delete(context, targetOf(request)),
     },
     {

@@ -17,7 +17,6 @@ export const sessionOperations: readonly Operation[] = [
     path: SESSIONS,
     query: ['qualifier'],
     body: 'json',
-    writes: true,
     run: async ({ dispatch, sessions }, request) => {
       const input = readSessionInput(request.body);
       const { account, query, requestId } = request;
@@ -40,7 +39,6 @@ export const sessionOperations: readonly Operation[] = [
     path: `${SESSIONS}/:sessionId`,
     query: ['qualifier'],
     body: 'json',
-    writes: true,
     run: async (context, request) => {
       const { sessionId, ...changes } = readSessionInput(request.body);
       if (sessionId !== undefined) throw new TidemillError('InvalidArgument', 'sessionId of a session cannot change');
@@ -53,7 +51,6 @@ export const sessionOperations: readonly Operation[] = [
     method: 'DELETE',
     path: `${SESSIONS}/:sessionId`,
     query: ['qualifier'],
-    writes: true,
     run: async (context, request) =>
       context.sessions.delete(await scopeOf(context, request), param(request, 'sessionId')),
   },

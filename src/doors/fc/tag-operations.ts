@@ -11,7 +11,6 @@ export const tagOperations: readonly Operation[] = [
     method: 'POST',
     path: '/tags-v2',
     body: 'json',
-    writes: true,
     run: async ({ control }, { account, body, requestId }) => {
       refuseOtherMembers(body, ['ResourceId', 'ResourceType', 'Tag']);
       await control.tagResources(account, {
@@ -46,7 +45,6 @@ export const tagOperations: readonly Operation[] = [
     method: 'DELETE',
     path: '/tags-v2',
     query: ['ResourceType', 'ResourceId', 'TagKey', 'All'],
-    writes: true,
     run: async ({ control }, { account, query, requestId }) => {
       await control.untagResources(account, {
         resourceType: query['ResourceType'],

@@ -36,7 +36,6 @@ export const taskOperations: readonly Operation[] = [
     method: 'PUT',
     path: `${TASKS}/:taskId/stop`,
     query: ['qualifier'],
-    writes: true,
     run: (context, request) => {
       const [name, taskId] = [param(request, 'functionName'), param(request, 'taskId')];
       return context.tasks.stop(request.account, name, request.query['qualifier'], taskId);

@@ -8,7 +8,6 @@ export const triggerOperations: readonly Operation[] = [
     method: 'POST',
     path: '/functions/:functionName/triggers',
     body: 'json',
-    writes: true,
     run: async (context, request) =>
       triggerShape(
         context,
@@ -51,7 +50,6 @@ export const triggerOperations: readonly Operation[] = [
     method: 'PUT',
     path: '/functions/:functionName/triggers/:triggerName',
     body: 'json',
-    writes: true,
     run: async (context, request) =>
       triggerShape(
         context,
@@ -68,7 +66,6 @@ export const triggerOperations: readonly Operation[] = [
     name: 'DeleteTrigger',
     method: 'DELETE',
     path: '/functions/:functionName/triggers/:triggerName',
-    writes: true,
     run: ({ control }, request) =>
       control.deleteTrigger(request.account, param(request, 'functionName'), param(request, 'triggerName')),
   },

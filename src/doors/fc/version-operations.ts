@@ -8,7 +8,6 @@ export const versionOperations: readonly Operation[] = [
     method: 'POST',
     path: '/functions/:functionName/versions',
     body: 'json',
-    writes: true,
     run: async ({ control }, request) =>
       versionShape(await control.publishVersion(request.account, param(request, 'functionName'), request.body)),
   },
@@ -26,7 +25,6 @@ export const versionOperations: readonly Operation[] = [
     name: 'DeleteFunctionVersion',
     method: 'DELETE',
     path: '/functions/:functionName/versions/:versionId',
-    writes: true,
     run: ({ control }, request) =>
       control.deleteVersion(request.account, param(request, 'functionName'), param(request, 'versionId')),
   },
@@ -38,7 +36,6 @@ export const aliasOperations: readonly Operation[] = [
     method: 'POST',
     path: '/functions/:functionName/aliases',
     body: 'json',
-    writes: true,
     run: async ({ control }, request) =>
       aliasShape(await control.createAlias(request.account, param(request, 'functionName'), request.body)),
   },
@@ -66,7 +63,6 @@ export const aliasOperations: readonly Operation[] = [
     method: 'PUT',
     path: '/functions/:functionName/aliases/:aliasName',
     body: 'json',
-    writes: true,
     run: async ({ control }, request) =>
       aliasShape(
         await control.updateAlias(
@@ -81,7 +77,6 @@ export const aliasOperations: readonly Operation[] = [
     name: 'DeleteAlias',
     method: 'DELETE',
     path: '/functions/:functionName/aliases/:aliasName',
-    writes: true,
     run: ({ control }, request) =>
       control.deleteAlias(request.account, param(request, 'functionName'), param(request, 'aliasName')),
   },

@@ -6,13 +6,16 @@ import type { Principal } from '../../core/domain/credentials.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import type { Lineage } from '../../core/domain/lineage.ts';
 import type { HttpTriggerConfig, TriggerRecord } from '../../core/domain/trigger.ts';
+import type { Access } from '../../core/ports/access.ts';
 import type { CallerLineage } from '../../core/ports/caller-lineage.ts';
 import type { Catalog } from '../../core/ports/catalog.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
 import type { Webhooks } from '../../core/ports/webhooks.ts';
 import type { Acs3Verifier, VerifiedRequest } from '../wire/acs3-verifier.ts';
 import { asTidemillError, sendError } from '../wire/answer.ts';
+import { FunctionArns } from '../wire/function-arns.ts';
 import { lineageOf } from '../wire/lineage.ts';
+import { HttpConditions } from '../wire/request-conditions.ts';
 import { requestIdOf } from '../wire/request-id.ts';
 import { checkHeadLimits } from '../wire/request-limits.ts';
 import { corsHeaders } from './cors.ts';
@@ -21,12 +24,13 @@ import { callTrigger } from './trigger-call.ts';
 import { callWebhook } from './webhook-call.ts';
 
 /** What the HTTP door needs from the rest of the house. */
-export interface HttpDoorDeps {
+export interface HttpDoorOptions {
   readonly catalog: Catalog;
   readonly dispatch: Dispatch;
   readonly callers: CallerLineage;
   readonly webhooks: Webhooks;
   readonly verifier: Acs3Verifier;
+  readonly access: Access;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -42,6 +46,9 @@ export interface HttpDoor {
   handle(req: IncomingMessage, res: ServerResponse): void;
 }
 
+/** The same, with what the door keeps for itself. */
+export type HttpDoorDeps = HttpDoorOptions & { readonly names: FunctionArns };
+
 /** One request with the trigger it belongs to. */
 export interface TriggerRequest {
   readonly requestId: string;
@@ -54,7 +61,8 @@ export interface TriggerRequest {
 }
 
 /** URLs that run functions (FC reference 4.4, 4.5, 6.2). */
-export function createHttpDoor(deps: HttpDoorDeps): HttpDoor {
+export function createHttpDoor(options: HttpDoorOptions): HttpDoor {
+  const deps: HttpDoorDeps = { ...options, names: new FunctionArns(options.region) };
   const domains = { region: deps.region.toLowerCase(), baseDomain: deps.baseDomain?.toLowerCase() };
   return {
     matches: (req) => triggerAddress(req, domains) !== undefined,
@@ -110,9 +118,9 @@ function checkAccess(req: IncomingMessage, address: TriggerAddress, config: Http
 
 function verifiedFor(deps: HttpDoorDeps, req: IncomingMessage, trigger: TriggerRecord): VerifiedRequest {
   const verified = deps.verifier.verifyTrigger(req);
-  if (verified.principal.account !== trigger.account) {
-    throw new TidemillError('AccessDenied', 'The access key belongs to another account than this function');
-  }
+  const { account, functionName, qualifier } = trigger;
+  const called = deps.names.of(account, functionName, qualifier);
+  deps.access.check(verified.principal, 'fc:InvokeFunction', called, new HttpConditions(req));
   return verified;
 }
 

@@ -3,8 +3,10 @@ import FindMyWay from 'find-my-way';
 import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
+import { functionArn } from '../../core/domain/arn.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
+import type { Access } from '../../core/ports/access.ts';
 import type { AsyncTasks } from '../../core/ports/async-tasks.ts';
 import type { BlobStore } from '../../core/ports/blob-store.ts';
 import type { Catalog } from '../../core/ports/catalog.ts';
@@ -17,6 +19,7 @@ import type { NodeInfo, NodePool } from '../../core/ports/node-pool.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
 import type { Acs3Verifier } from '../wire/acs3-verifier.ts';
 import { asTidemillError, sendError } from '../wire/answer.ts';
+import { HttpConditions } from '../wire/request-conditions.ts';
 import { readBody } from '../wire/body.ts';
 import { pathOf, type Query, queryOf } from '../wire/query.ts';
 import { requestIdOf } from '../wire/request-id.ts';
@@ -46,6 +49,7 @@ export interface OpsDoorDeps {
   readonly failed: Pick<FailedCalls, 'find'> | undefined;
   readonly region: string;
   readonly verifier: Acs3Verifier;
+  readonly access: Access;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -115,17 +119,19 @@ async function answer(
   if (found === null) throw new TidemillError('PathNotSupported', `'${method}' against '${path}' is not supported`);
   const route = found.store as FunctionRoute;
   const { principal, bodyHash } = deps.verifier.verifyApi(req);
-  if (principal.kind === 'function') {
-    throw new TidemillError('AccessDenied', 'The credentials of a function instance do not allow operating functions', {
-      remedy: 'Use the access key of the account.',
-    });
-  }
   const query = queryOf(target);
+  const name = found.params['name'] ?? '';
+  const { account } = principal;
+  const conditions = new HttpConditions(req);
+  const check = (functionName: string): void =>
+    deps.access.check(principal, route.action, functionArn(deps.region, account, functionName), conditions);
+  if (route.about === 'name') check(name);
+  if (route.about === 'function') check(query['function'] ?? '*');
   checkQuery(route, query);
   if ((await readBody(req, LIMITS.requestPathBytes, bodyHash)).length > 0) {
     throw new TidemillError('InvalidArgument', 'This operation takes no request body');
   }
-  await route.run(deps, { account: principal.account, name: found.params['name'] ?? '', query, requestId }, res);
+  await route.run(deps, { account, name, query, requestId, check }, res);
 }
 
 async function gauges(deps: OpsDoorDeps): Promise<Parameters<MetricsFold['render']>[0]> {

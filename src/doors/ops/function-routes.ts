@@ -12,12 +12,18 @@ export interface FunctionRequest {
   readonly name: string;
   readonly query: Query;
   readonly requestId: string;
+  /** Throws AccessDenied unless the caller may do this with the function; for routes that learn late which one it is. */
+  check(functionName: string): void;
 }
 
 export interface FunctionRoute {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly query: readonly string[];
+  /** The right that it takes, on a function; see docs/reference/access.md. */
+  readonly action: string;
+  /** The function is the `name` of the path, the query's `function` (none: all), or `found`: then the route checks it. */
+  readonly about: 'name' | 'function' | 'found';
   run(deps: OpenDoorDeps, request: FunctionRequest, res: ServerResponse): Promise<void>;
 }
 
@@ -29,11 +35,34 @@ export const functionRoutes: readonly FunctionRoute[] = [
     method: 'GET',
     path: '/functions/:name/logs',
     query: ['since', 'requestId', 'follow', 'limit'],
+    action: 'fc:GetFunctionLogs',
+    about: 'name',
     run: logs,
   },
-  { method: 'GET', path: '/functions/:name/invocations', query: ['since', 'limit'], run: invocations },
-  { method: 'GET', path: '/functions/:name/instances', query: [], run: instances },
-  { method: 'POST', path: '/functions/:name/warm', query: ['qualifier'], run: warm },
+  {
+    method: 'GET',
+    path: '/functions/:name/invocations',
+    query: ['since', 'limit'],
+    action: 'fc:ListInvocations',
+    about: 'name',
+    run: invocations,
+  },
+  {
+    method: 'GET',
+    path: '/functions/:name/instances',
+    query: [],
+    action: 'fc:ListInstances',
+    about: 'name',
+    run: instances,
+  },
+  {
+    method: 'POST',
+    path: '/functions/:name/warm',
+    query: ['qualifier'],
+    action: 'fc:InvokeFunction',
+    about: 'name',
+    run: warm,
+  },
 ];
 
 /** Facts as NDJSON, oldest first; with `follow=true` the answer stays open. A function that is gone still has its facts. */

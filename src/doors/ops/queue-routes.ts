@@ -11,11 +11,32 @@ const MAX_QUEUES = 1_000;
 
 /** Signed routes about accepted events and dead letters, below `/tidemill/v1`. */
 export const queueRoutes: readonly FunctionRoute[] = [
-  { method: 'GET', path: '/queue', query: ['function'], run: queue },
-  { method: 'GET', path: '/dead-letters', query: [...FILTERS, 'before', 'limit'], run: list },
-  { method: 'GET', path: '/dead-letters/:name', query: [], run: show },
-  { method: 'POST', path: '/dead-letters/redrive', query: [...SELECTION, 'qualifier'], run: redrive },
-  { method: 'POST', path: '/dead-letters/delete', query: SELECTION, run: remove },
+  { method: 'GET', path: '/queue', query: ['function'], action: 'fc:ListQueues', about: 'function', run: queue },
+  {
+    method: 'GET',
+    path: '/dead-letters',
+    query: [...FILTERS, 'before', 'limit'],
+    action: 'fc:ListDeadLetters',
+    about: 'function',
+    run: list,
+  },
+  { method: 'GET', path: '/dead-letters/:name', query: [], action: 'fc:GetDeadLetter', about: 'found', run: show },
+  {
+    method: 'POST',
+    path: '/dead-letters/redrive',
+    query: [...SELECTION, 'qualifier'],
+    action: 'fc:RedriveDeadLetters',
+    about: 'found',
+    run: redrive,
+  },
+  {
+    method: 'POST',
+    path: '/dead-letters/delete',
+    query: SELECTION,
+    action: 'fc:DeleteDeadLetters',
+    about: 'found',
+    run: remove,
+  },
 ];
 
 /** `{queues: [{function, deliveries, waiting, running, oldestAcceptedAt}]}`: the account's, those that hold most first. */
@@ -49,17 +70,28 @@ async function list(deps: OpenDoorDeps, request: FunctionRequest, res: ServerRes
 /** `{letter, headers, payload}`: the payload in base64. */
 async function show(deps: OpenDoorDeps, request: FunctionRequest, res: ServerResponse): Promise<void> {
   const { letter, headers, payload } = await deps.letters.get(request.account, numberOf(request.name));
+  request.check(letter.functionName);
   sendJson(res, request, { letter, headers, payload: Buffer.from(payload).toString('base64') });
 }
 
 async function redrive(deps: OpenDoorDeps, request: FunctionRequest, res: ServerResponse): Promise<void> {
   const { account, query } = request;
   const qualifier = query['qualifier'] === '' ? undefined : query['qualifier'];
-  sendJson(res, request, { redriven: await deps.letters.redrive(account, selectionOf(query), qualifier) });
+  sendJson(res, request, { redriven: await deps.letters.redrive(account, await selected(deps, request), qualifier) });
 }
 
 async function remove(deps: OpenDoorDeps, request: FunctionRequest, res: ServerResponse): Promise<void> {
-  sendJson(res, request, { deleted: await deps.letters.remove(request.account, selectionOf(request.query)) });
+  sendJson(res, request, { deleted: await deps.letters.remove(request.account, await selected(deps, request)) });
+}
+
+/** What is selected, once the caller may do this with the function that it is about: a letter's own, the filter's, or all. */
+async function selected(deps: OpenDoorDeps, request: FunctionRequest): Promise<LetterSelection> {
+  const selection = selectionOf(request.query);
+  if ('number' in selection) {
+    const { letter } = await deps.letters.get(request.account, selection.number);
+    request.check(letter.functionName);
+  } else request.check(selection.functionName ?? '*');
+  return selection;
 }
 
 /** `number`, or filters, or `all=true`: nothing at all would be everything by mistake. */

@@ -9,8 +9,15 @@ import { type FunctionRequest, type FunctionRoute, sendJson } from './function-r
 
 /** Signed routes about failed invocations that are to run again, below `/tidemill/v1`. The name is a request id or a letter's number. */
 export const replayRoutes: readonly FunctionRoute[] = [
-  { method: 'GET', path: '/replays/:name', query: ['function'], run: show },
-  { method: 'GET', path: '/replays/:name/package', query: ['function', 'layer'], run: download },
+  { method: 'GET', path: '/replays/:name', query: ['function'], action: 'fc:GetFunction', about: 'found', run: show },
+  {
+    method: 'GET',
+    path: '/replays/:name/package',
+    query: ['function', 'layer'],
+    action: 'fc:GetFunctionCode',
+    about: 'found',
+    run: download,
+  },
 ];
 
 /** What is kept of the call. */
@@ -49,6 +56,8 @@ async function caseOf(deps: OpenDoorDeps, request: FunctionRequest): Promise<Rep
   const kept = letter ?? (await keptOf(deps, account, name, query['function']));
   const functionName = query['function'] ?? kept?.functionName;
   if (functionName === undefined) throw unknown(name);
+  request.check(functionName);
+  if (kept !== undefined) request.check(kept.functionName);
   const requestId = kept?.requestId ?? name;
   const fact = await failureOf(deps, account, functionName, requestId);
   if (fact === undefined && kept === undefined) throw unknown(name);

@@ -2,6 +2,7 @@ import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
 import type { TriggerRecord } from '../../core/domain/trigger.ts';
+import type { Access } from '../../core/ports/access.ts';
 import type { Catalog } from '../../core/ports/catalog.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
 import type { MetadataStore } from '../../core/ports/metadata-store.ts';
@@ -15,6 +16,7 @@ export { createWebhooks } from './webhooks.ts';
 export interface EventSourcesOptions {
   readonly catalog: Pick<Catalog, 'triggers' | 'onTrigger'>;
   readonly dispatch: Pick<Dispatch, 'invokeAsync' | 'refuseAsync'>;
+  readonly access: Pick<Access, 'check'>;
   readonly objects: Pick<ObjectSource, 'bucket' | 'events' | 'acknowledge' | 'onEvent'>;
   readonly store: Pick<MetadataStore, 'get' | 'put'>;
   readonly clock: Clock;

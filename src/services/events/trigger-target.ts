@@ -6,7 +6,9 @@ import type { Random } from '../../core/base/random.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import { type Lineage, rootLineage } from '../../core/domain/lineage.ts';
 import type { TriggerRecord } from '../../core/domain/trigger.ts';
+import type { Access } from '../../core/ports/access.ts';
 import type { AsyncCommand, Dispatch, RefusedEnd } from '../../core/ports/dispatch.ts';
+import { checkTriggerRights } from './trigger-rights.ts';
 
 /** One event on its way to the function of one trigger. */
 export interface Delivery {
@@ -28,6 +30,8 @@ type DeliveryOutcome = 'accepted' | 'ended' | 'stopped';
 
 interface TriggerTargetOptions {
   readonly dispatch: Pick<Dispatch, 'invokeAsync' | 'refuseAsync'>;
+  readonly access: Pick<Access, 'check'>;
+  readonly region: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -55,8 +59,10 @@ export class TriggerTarget {
     let refused: RefusedEnd | undefined;
     for (let retry = 0; !stop.aborted; retry++) {
       try {
-        if (refused === undefined) await dispatch.invokeAsync(command);
-        else await dispatch.refuseAsync(command, refused);
+        if (refused === undefined) {
+          checkTriggerRights(this.options.access, this.options.region, delivery.trigger);
+          await dispatch.invokeAsync(command);
+        } else await dispatch.refuseAsync(command, refused);
         return refused === undefined ? 'accepted' : 'ended';
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
@@ -88,7 +94,7 @@ export class TriggerTarget {
   }
 }
 
-/** The function is gone or switched off, the event is too large: trying again would fail the same way. */
+/** The function is gone or switched off, the trigger's role does not allow it, the event is too large: trying again would fail the same way. */
 function isCallersFault(error: unknown): boolean {
   return error instanceof TidemillError && error.culprit === 'caller';
 }

@@ -2,13 +2,16 @@ import type { Clock } from '../../core/base/clock.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import { matchesPattern } from '../../core/domain/event-pattern.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
+import type { Access } from '../../core/ports/access.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
 import type { WebhookRequest, Webhooks } from '../../core/ports/webhooks.ts';
+import { checkTriggerRights } from './trigger-rights.ts';
 import { bodyOf, deliveryIdOf, eventNameOf, webhookEvent } from './webhook-event.ts';
 import { checkSignature, type HeaderLookup } from './webhook-signature.ts';
 
 interface WebhookOptions {
   readonly dispatch: Pick<Dispatch, 'invokeAsync'>;
+  readonly access: Pick<Access, 'check'>;
   readonly clock: Clock;
   /** Shown in events. */
   readonly region: string;
@@ -42,6 +45,7 @@ class WebhookEvents implements Webhooks {
     if (!matchesPattern(config.pattern, event)) return 'filtered';
     const payload = config.schema === 'RawData' ? body : new TextEncoder().encode(JSON.stringify(event));
     if (payload.byteLength > LIMITS.asyncPayloadBytes) throw tooLarge(payload.byteLength);
+    checkTriggerRights(this.options.access, this.options.region, trigger);
     await this.options.dispatch.invokeAsync({
       requestId,
       account,

@@ -1,3 +1,5 @@
+import type { Access } from '../../../src/core/ports/access.ts';
+import type { RoleTrust } from '../../../src/core/ports/role-trust.ts';
 import type { AsyncTasks } from '../../../src/core/ports/async-tasks.ts';
 import FcModule, * as FcModels from '@alicloud/fc20230330';
 import type { FunctionView, LayerView } from '../../../src/core/ports/control.ts';
@@ -27,6 +29,9 @@ export interface Fakes {
   readonly sessions?: Partial<Sessions>;
   readonly blobs?: Partial<BlobStore>;
   readonly facts?: Partial<FactLog>;
+  /** Default: what the platform gives principals without any policy of their own. */
+  readonly access?: Access;
+  readonly roles?: RoleTrust;
 }
 
 export async function fcWorld(fakes: Fakes, now?: () => number): Promise<FcWorld> {
@@ -40,6 +45,8 @@ export async function fcWorld(fakes: Fakes, now?: () => number): Promise<FcWorld
     sessions: partial<Sessions>('sessions', fakes.sessions ?? {}),
     facts: partial<FactLog>('facts', fakes.facts ?? {}),
     blobs: partial<BlobStore>('blobs', fakes.blobs ?? {}),
+    ...(fakes.access === undefined ? {} : { access: fakes.access }),
+    ...(fakes.roles === undefined ? {} : { roles: fakes.roles }),
     publicUrl: () => server.url,
     triggerUrls: (prefix) => ({
       internet: `${server.url}/~${prefix}`,

@@ -100,6 +100,7 @@ export class SimulatedWorld {
       random,
       log: silentLogger,
       region: 'local',
+      access: { check: () => {} },
       catalog: {
         triggers: async (type) => [...this.triggers.values()].filter((trigger) => trigger.config.type === type),
         onTrigger: (listener) => this.triggerChanges.subscribe(listener),

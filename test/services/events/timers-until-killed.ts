@@ -44,7 +44,12 @@ async function refuseAsync(): Promise<void> {
   throw new Error('no fire of this test is refused');
 }
 
-const target = new TriggerTarget({ ...shared, dispatch: { invokeAsync, refuseAsync } });
+const target = new TriggerTarget({
+  ...shared,
+  region: 'local',
+  access: { check: () => {} },
+  dispatch: { invokeAsync, refuseAsync },
+});
 const catalog = { triggers: async () => timers, onTrigger: () => ({ dispose() {} }) };
 // The platform's timers do not keep a process alive by themselves.
 setInterval(() => {}, 60_000);

@@ -46,6 +46,7 @@ async function send(
   const webhooks = createWebhooks({
     clock: { now: () => NOW, monotonic: () => 0, after: () => ({ dispose() {} }) },
     region: 'local',
+    access: { check: () => {} },
     dispatch: {
       invokeAsync: async (command) => {
         if (refuse !== undefined) throw refuse;
