@@ -112,7 +112,8 @@ export function buildDispatch(queue = plain<EventQueue>({})) {
     pool,
     catalog,
     clock,
-    identity: { findKey: () => undefined, credentialsFor: () => credentials },
+    identity: { credentialsFor: () => credentials },
+    states: { isActive: () => true },
     random: { bytes: (count: number) => new Uint8Array(count), float: Math.random },
     facts: plain<FactLog>({
       append: (fact) => {

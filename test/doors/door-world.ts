@@ -9,8 +9,11 @@ import { defaultConfig } from '../../src/core/domain/function-defaults.ts';
 import type { InvokeAnswer, Target } from '../../src/core/ports/dispatch.ts';
 import type { CallerLineage } from '../../src/core/ports/caller-lineage.ts';
 import type { Identity } from '../../src/core/ports/identity.ts';
-import { AccessDecisions, BuiltinPrincipalPolicies } from '../../src/services/access/index.ts';
+import type { PrincipalPolicies } from '../../src/core/ports/principal-policies.ts';
+import { AccessDecisions, DEFAULT_OF_FUNCTIONS } from '../../src/services/access/index.ts';
+import { STANDARD_QUOTAS } from '../../src/core/domain/quota.ts';
 import { Acs3Verifier } from '../../src/doors/wire/acs3-verifier.ts';
+import { ControlRate } from '../../src/doors/wire/control-rate.ts';
 
 /** What door tests share: a port whose missing methods fail loudly, keys, a clock, and a server around one handler. */
 export const ACCOUNT = '1234567890123456';
@@ -40,7 +43,14 @@ export const identity: Identity = partial<Identity>('identity', {
     if (id === 'STS.1' && token === 'TOKEN') return { secret: 'SKSTS', principal: FUNCTION };
     return undefined;
   },
+  noteUse() {},
 });
+
+/** An account without users and roles. */
+const builtin: PrincipalPolicies = {
+  policiesOf: ({ kind }) => (kind === 'function' ? [DEFAULT_OF_FUNCTIONS] : []),
+  onChange: () => ({ dispose() {} }),
+};
 
 export function doorBasics(now: () => number = Date.now) {
   const clock = clockAt(now);
@@ -49,11 +59,12 @@ export function doorBasics(now: () => number = Date.now) {
     clock,
     random,
     callers,
-    access: new AccessDecisions(new BuiltinPrincipalPolicies(), clock),
     roles: { trustOf: () => undefined },
+    access: new AccessDecisions(builtin, clock),
     logger: silentLogger,
     region: 'local',
     verifier: new Acs3Verifier({ identity, clock }),
+    rate: new ControlRate({ of: () => STANDARD_QUOTAS }, clock),
   };
 }
 

@@ -15,7 +15,11 @@ import type { Dispatch } from '../../core/ports/dispatch.ts';
 import type { EventQueue } from '../../core/ports/event-queue.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
 import type { FailedCalls } from '../../core/ports/failed-calls.ts';
+import type { Accounts, Quotas } from '../../core/ports/accounts.ts';
+import type { AccountUsage } from '../../core/ports/control.ts';
+import type { Identities } from '../../core/ports/identities.ts';
 import type { Identity } from '../../core/ports/identity.ts';
+import type { RoleSessions } from '../../core/ports/role-sessions.ts';
 import type { NodePool } from '../../core/ports/node-pool.ts';
 import type { ObjectStore } from '../../core/ports/object-store.ts';
 import type { RoleTrust } from '../../core/ports/role-trust.ts';
@@ -24,9 +28,11 @@ import type { Scheduling } from '../../core/ports/scheduling.ts';
 import type { Sessions } from '../../core/ports/sessions.ts';
 import { createFcDoor } from '../../doors/fc/door.ts';
 import { createHttpDoor } from '../../doors/http/door.ts';
+import { createIdentityDoor } from '../../doors/identity/door.ts';
 import { createObjectsDoor } from '../../doors/objects/door.ts';
 import { createOpsDoor } from '../../doors/ops/door.ts';
 import { Acs3Verifier } from '../../doors/wire/acs3-verifier.ts';
+import { ControlRate } from '../../doors/wire/control-rate.ts';
 import { createWebhooks } from '../../services/events/index.ts';
 import { frontDoor } from './front-door.ts';
 import { openListeners } from './listeners.ts';
@@ -48,6 +54,11 @@ interface DoorParts {
   readonly sessions: Sessions;
   readonly reserved: ReservedInstances;
   readonly identity: Identity;
+  readonly identities: Identities;
+  readonly roleSessions: RoleSessions;
+  readonly accounts: Accounts;
+  readonly quotas: Quotas;
+  readonly usage: (account: string) => Promise<AccountUsage>;
   readonly access: Access;
   readonly roles: RoleTrust;
   readonly blobs: BlobStore;
@@ -83,7 +94,8 @@ export async function openDoors(settings: ServerSettings, parts: DoorParts): Pro
   let apiPort = 0;
   const authority = (): string => `${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${apiPort}`;
   const verifier = new Acs3Verifier({ identity: parts.identity, clock });
-  const shared = { ...parts, callers: parts.dispatch, verifier, region };
+  const rate = new ControlRate(parts.quotas, clock);
+  const shared = { ...parts, callers: parts.dispatch, verifier, rate, region };
   const fc = createFcDoor({
     ...shared,
     publicUrl: () => `${scheme}://${authority()}`,
@@ -96,11 +108,12 @@ export async function openDoors(settings: ServerSettings, parts: DoorParts): Pro
     webhooks: createWebhooks(shared),
     ...(settings.domain === undefined ? {} : { baseDomain: settings.domain }),
   });
+  const rights = createIdentityDoor(shared);
   const ops = createOpsDoor({ ...shared, version: packageVersion(settings.packageRoot) });
   const objects = createObjectsDoor({ ...shared, store: parts.objects });
   const newId = (): string => newRequestId(random, clock.now());
   const listeners = await openListeners(settings, {
-    api: { handle: frontDoor([fc, http, ops], fc), plain: { taken: fc.invokes, handle: fc.invoke } },
+    api: { handle: frontDoor([fc, http, ops, rights], fc), plain: { taken: fc.invokes, handle: fc.invoke } },
     objects: {
       handle: (req, res) => objects.handle(req, res),
       checkContinue: (req, res) => objects.checkContinue(req, res),

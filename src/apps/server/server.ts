@@ -15,7 +15,6 @@ import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import type { FailedCalls } from '../../core/ports/failed-calls.ts';
-import { AccessDecisions, BuiltinPrincipalPolicies } from '../../services/access/index.ts';
 import { createControl } from '../../services/control/control.ts';
 import { createDispatch } from '../../services/dispatch/index.ts';
 import { createEventSources } from '../../services/events/index.ts';
@@ -28,6 +27,7 @@ import { instanceDialer } from './instance-dialer.ts';
 import { openDoors } from './doors.ts';
 import { expectTimers } from './expect-timers.ts';
 import { forgetDeleted } from './forget-deleted.ts';
+import { openRights } from './rights.ts';
 import { prepareDeployed } from './prepare-deployed.ts';
 import type { ServerSettings } from './settings.ts';
 import { schedulerLimits } from './tuning.ts';
@@ -69,22 +69,21 @@ export async function startServer(
     openObjectStore({ dir: at('objects'), clock, random }),
   ]);
   const failed = await failedCallsOf(settings, { clock, logger });
-  const { control, catalog, identity, reservedConfigs, close } = await createControl({
+  const rights = await openRights({
+    ...{ installation, tuning: settings.tuning, store, clock, random, logger },
+    contents: () => ({ usage, objects }),
+  });
+  const { access, identity, identities, roleSessions, accounts, quotas, states } = rights;
+  const { control, catalog, reservedConfigs, usage, close } = await createControl({
     store,
     blobs,
     objects,
     clock,
     random,
     region,
-    rootKey: {
-      account: installation.accountId,
-      accessKeyId: installation.accessKeyId,
-      accessKeySecret: installation.accessKeySecret,
-    },
-    masterSecret: Buffer.from(installation.masterSecret, 'hex'),
+    quotas,
     runtimes: findLocalRuntimes(settings.packageRoot).available(),
   });
-  const access = new AccessDecisions(new BuiltinPrincipalPolicies(), clock);
   const pool = new AgentNodes({
     path: join(settings.runDir, 'agent.sock'),
     epoch,
@@ -127,6 +126,7 @@ export async function startServer(
     queue,
     facts,
     identity,
+    states,
     pool,
     objects,
     webhooks,
@@ -189,7 +189,12 @@ export async function startServer(
     reserved,
     identity,
     access,
-    roles: { trustOf: () => undefined },
+    roles: rights.roles,
+    identities,
+    roleSessions,
+    accounts,
+    quotas,
+    usage,
     blobs,
     objects,
     facts,
@@ -232,6 +237,7 @@ export async function startServer(
       await pool.close();
       forgetting?.dispose();
       close();
+      await rights.close();
       await Promise.all([failed?.close(), store.close(), queue.close(), facts.close(), objects.close()]);
       await keys.close();
     },

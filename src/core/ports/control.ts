@@ -123,6 +123,12 @@ export interface AbortRequested {
  * Deploy, publish, alias, configure: what doors call. Promises: a resolved call is durable and visible to the next read on
  * this server; a rejected one changed nothing; every failure is a TidemillError whose message names the field or resource.
  */
+/** What an account has of what quotas bound. */
+export interface AccountUsage {
+  readonly functions: number;
+  readonly codeBytes: number;
+}
+
 export interface Control {
   /** Throws FunctionAlreadyExists, InvalidArgument, NotSupported, LimitExceededError, LayerVersionNotFound. */
   createFunction(account: string, input: Input): Promise<FunctionView>;

@@ -102,6 +102,7 @@ class Door {
       return this.invoke(new NodeExchange(req, res), requestId, found.params['functionName'] ?? '');
     }
     const { principal, bodyHash } = this.context.verifier.verifyApi(req);
+    this.context.rate.take(principal.account);
     return this.run(route, req, res, { requestId, principal, params: found.params, bodyHash });
   }
 

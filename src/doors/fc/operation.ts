@@ -15,6 +15,7 @@ import type { Scheduling } from '../../core/ports/scheduling.ts';
 import type { Sessions } from '../../core/ports/sessions.ts';
 import type { Acs3Verifier } from '../wire/acs3-verifier.ts';
 import type { FunctionArns } from '../wire/function-arns.ts';
+import type { ControlRate } from '../wire/control-rate.ts';
 import type { Query } from '../wire/query.ts';
 import type { CodeLinks } from './code-links.ts';
 
@@ -32,6 +33,7 @@ export interface FcDoorDeps {
   readonly verifier: Acs3Verifier;
   readonly access: Access;
   readonly roles: RoleTrust;
+  readonly rate: ControlRate;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

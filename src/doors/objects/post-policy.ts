@@ -29,7 +29,7 @@ export interface FormGrant {
 export function verifyForm(
   fields: FormFields,
   bucket: string,
-  context: { identity: Identity; now: number; maxBytes: number },
+  context: { identity: Pick<Identity, 'findKey'>; now: number; maxBytes: number },
 ): FormGrant | undefined {
   const policy = fields.get('policy');
   if (policy === undefined) return undefined;
@@ -38,7 +38,11 @@ export function verifyForm(
   return { principal, ...checkPolicy(policy, fields, bucket, { ...context, everyField }) };
 }
 
-function verifySignature(fields: FormFields, policy: string, context: { identity: Identity; now: number }): Principal {
+function verifySignature(
+  fields: FormFields,
+  policy: string,
+  context: { identity: Pick<Identity, 'findKey'>; now: number },
+): Principal {
   if (fields.has('x-amz-algorithm')) {
     return verifyV4(fields, policy, context, {
       prefix: 'x-amz-',
@@ -72,7 +76,7 @@ interface V4Scheme {
 function verifyV4(
   fields: FormFields,
   policy: string,
-  context: { identity: Identity; now: number },
+  context: { identity: Pick<Identity, 'findKey'>; now: number },
   scheme: V4Scheme,
 ): Principal {
   const field = (name: string): string | undefined => fields.get(scheme.prefix + name);

@@ -19,7 +19,7 @@ export interface Verified {
 }
 
 export interface SignatureContext {
-  readonly identity: Identity;
+  readonly identity: Pick<Identity, 'findKey' | 'noteUse'>;
   /** Wall clock, milliseconds. */
   readonly now: number;
   readonly candidates: readonly Address[];
@@ -53,7 +53,7 @@ export function sameText(a: string, b: string): boolean {
 
 /** Throws InvalidAccessKeyID when the id, or the token that goes with it, is not known. */
 export function findKey(
-  identity: Identity,
+  identity: Pick<Identity, 'findKey'>,
   accessKeyId: string,
   token: string | undefined,
 ): { secret: string; principal: Principal } {

@@ -28,7 +28,7 @@ const SHA256_HEX = /^[0-9a-f]{64}$/;
 
 /** Verifies ACS3 signatures, clock skew and replays (FC reference 2.3). One per process: it holds the replay memory. */
 export class Acs3Verifier {
-  private readonly identity: Identity;
+  private readonly identity: Pick<Identity, 'findKey' | 'noteUse'>;
   private readonly clock: Clock;
   private readonly keys = new SigningKeys();
   /** The last date seen, as text and as time: a busy server sees the same second many times. */
@@ -36,7 +36,7 @@ export class Acs3Verifier {
   private dateMs = Number.NaN;
   private readonly nonces = new NonceMemory(LIMITS.signatureSkewSeconds, MAX_REMEMBERED);
 
-  constructor(deps: { readonly identity: Identity; readonly clock: Clock }) {
+  constructor(deps: { readonly identity: Pick<Identity, 'findKey' | 'noteUse'>; readonly clock: Clock }) {
     this.identity = deps.identity;
     this.clock = deps.clock;
   }
@@ -132,6 +132,7 @@ export class Acs3Verifier {
       );
     }
     this.checkReplay(req, authorization, date, trigger);
+    this.identity.noteUse(known.principal);
     return known.principal;
   }
 

@@ -4,11 +4,12 @@ import type { Random } from '../../core/base/random.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import type { AvailableRuntime } from '../../core/domain/runtime.ts';
 import type { BlobStore } from '../../core/ports/blob-store.ts';
-import type { AbortRequested, Control } from '../../core/ports/control.ts';
-import type { Identity } from '../../core/ports/identity.ts';
+import type { AbortRequested, AccountUsage, Control } from '../../core/ports/control.ts';
+import type { Quotas } from '../../core/ports/accounts.ts';
 import type { MetadataStore } from '../../core/ports/metadata-store.ts';
 import type { ReservedConfigs } from '../../core/ports/reserved-instances.ts';
 import type { ObjectSource } from '../../core/ports/object-store.ts';
+import { AccountUse } from './account-use.ts';
 import { Aliases } from './aliases.ts';
 import { AsyncConfigs } from './async-configs.ts';
 import { DocumentCatalog } from './catalog.ts';
@@ -20,7 +21,6 @@ import { FieldReader } from './fields.ts';
 import { FunctionHeads } from './function-heads.ts';
 import { listFunctions } from './function-list.ts';
 import { Functions } from './functions.ts';
-import { KeyIdentity, type RootKey } from './identity.ts';
 import { keys } from './keys.ts';
 import { LayerUse } from './layer-use.ts';
 import { Layers } from './layers.ts';
@@ -36,9 +36,7 @@ export interface ControlOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly region: string;
-  readonly rootKey: RootKey;
-  /** At least 32 bytes, the same over restarts: temporary credentials are derived from it. */
-  readonly masterSecret: Uint8Array | string;
+  readonly quotas: Pick<Quotas, 'of'>;
   /** What this installation can run; others are refused with this list as the remedy. */
   readonly runtimes: readonly AvailableRuntime[];
   /** Documents (functions, versions, aliases, triggers) kept in memory; default 50,000. */
@@ -48,28 +46,31 @@ export interface ControlOptions {
 export interface ControlService {
   readonly control: Control;
   readonly catalog: DocumentCatalog;
-  readonly identity: Identity;
   /** Configs of reserved instances, for who keeps them. */
   readonly reservedConfigs: ReservedConfigs;
+  /** What an account has of what quotas bound; the first answer for an account reads through all it has. */
+  readonly usage: (account: string) => Promise<AccountUsage>;
   /** Ends the watches. Ports that were passed in stay open. */
   close(): void;
 }
 
 /**
- * Builds control, catalog and identity over the ports. Resolves after deletions and deploys that a crash interrupted have been finished or
+ * Builds control and catalog over the ports. Resolves after deletions and deploys that a crash interrupted have been finished or
  * undone. One control per metadata store at a time.
  */
 export async function createControl(options: ControlOptions): Promise<ControlService> {
   const documents = new DocumentStore(options.store, options.cacheDocuments ?? 50_000);
   const catalog = new DocumentCatalog(documents, options.region);
-  const parts = assemble(options, documents);
+  const use = new AccountUse(documents, options.quotas);
+  const parts = assemble(options, documents, use);
   await parts.references.recover((removal) => parts.finishRemoval(removal));
   return {
     control: toControl(parts),
     catalog,
-    identity: new KeyIdentity(options),
     reservedConfigs: new StoredReservedConfigs(documents),
+    usage: (account) => use.of(account),
     close() {
+      use.dispose();
       catalog.dispose();
       documents.dispose();
     },
@@ -91,7 +92,7 @@ interface Parts {
   readonly finishRemoval: (removal: Removal) => Promise<void>;
 }
 
-function assemble(options: ControlOptions, documents: DocumentStore): Parts {
+function assemble(options: ControlOptions, documents: DocumentStore, use: AccountUse): Parts {
   const { clock, random, region, runtimes } = options;
   const heads = new FunctionHeads(documents, region);
   const references = new CodeReferences(documents, options.blobs, random);
@@ -103,10 +104,13 @@ function assemble(options: ControlOptions, documents: DocumentStore): Parts {
     heads,
     references,
     triggers,
-    functions: new Functions({ heads, intake, references, layerUse, runtimes, clock, random, removeChildren }),
+    functions: new Functions({
+      ...{ heads, intake, references, layerUse, runtimes, clock, random, removeChildren },
+      use,
+    }),
     versions: new Versions(heads, references, clock),
     aliases: new Aliases(heads, clock),
-    layers: new Layers({ documents, intake, references, clock, region }),
+    layers: new Layers({ documents, intake, references, use, clock, region }),
     asyncConfigs: new AsyncConfigs(heads, clock),
     concurrency: new ConcurrencyConfigs(heads),
     provision: new ProvisionConfigs(heads, clock),

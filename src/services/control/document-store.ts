@@ -23,7 +23,7 @@ interface Known {
 }
 
 const ABSENT_CAPACITY = 4_096;
-const WATCHED = ['f/', 'v/', 'a/', 't/', 'e/', 'd/', 's/'] as const;
+const WATCHED = ['f/', 'v/', 'a/', 't/', 'e/', 'd/', 's/', 'l/'] as const;
 
 /**
  * The metadata store with a bounded cache over what invocations read. Writes go through to the store and are seen by the next

@@ -42,7 +42,7 @@ const ENVIRONMENT_KEY = /^[A-Za-z][A-Za-z0-9_]*$/;
 /**
  * Reads and checks every configuration field of CreateFunctionInput and UpdateFunctionInput (FC reference 3.1), each for itself; rules
  * between fields are in function-rules.ts. What each field does here:
- * `role` is stored and given back: instances get temporary credentials of their function whether or not a role is named;
+ * `role` is checked by the door, which knows who passes it, and again whenever an instance needs its credentials;
  * `logConfig.project`/`logstore` are stored and shown in the context object: output always goes to the platform's own log;
  * its metrics switches and `logBeginRule` are stored and given back: metrics are always on, lines are never joined.
  */

@@ -6,6 +6,7 @@ import { TidemillError } from '../../core/domain/errors.ts';
 import type { CodePackage, FunctionConfig, FunctionRecord } from '../../core/domain/function.ts';
 import type { AvailableRuntime } from '../../core/domain/runtime.ts';
 import type { FunctionView, Input } from '../../core/ports/control.ts';
+import type { AccountUse } from './account-use.ts';
 import type { CodeIntake, IncomingCode } from './code-intake.ts';
 import type { CodeReferences, Removal } from './code-references.ts';
 import { digestsOf, type FunctionDocument, type VersionDocument } from './documents.ts';
@@ -27,6 +28,7 @@ interface FunctionsOptions {
   readonly runtimes: readonly AvailableRuntime[];
   readonly clock: Clock;
   readonly random: Random;
+  readonly use: AccountUse;
   /** Deletes everything below a function that carries its id, triggers included. */
   readonly removeChildren: (removal: Removal) => Promise<void>;
 }
@@ -68,7 +70,10 @@ export class Functions {
         lastPublishedGeneration: 0,
         ...(resourceGroupId === undefined || resourceGroupId === '' ? {} : { resourceGroupId }),
       };
-      return heads.headView(await this.insert({ record, layers }, incoming));
+      const wanted = { functions: 1, code: incoming.package };
+      return this.options.use.admit(account, wanted, async () =>
+        heads.headView(await this.insert({ record, layers }, incoming)),
+      );
     });
   }
 
@@ -104,7 +109,9 @@ export class Functions {
     checkConfig(mergeConfig(base.record.config, request.patch), this.options.runtimes);
     const { code } = request;
     if (code === undefined) return this.apply(base, request, undefined);
-    return this.options.intake.take(account, code, (incoming) => this.apply(base, request, incoming));
+    return this.options.intake.take(account, code, (incoming) =>
+      this.options.use.admit(account, { code: incoming.package }, () => this.apply(base, request, incoming)),
+    );
   }
 
   private async apply(

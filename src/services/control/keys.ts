@@ -22,6 +22,9 @@ function padded(number: string | number): string {
 }
 
 export const keys = {
+  functionsOf: (account: string) => `f/${account}/`,
+  versionsOf: (account: string) => `v/${account}/`,
+  layersOf: (account: string) => `l/${account}/`,
   function: (account: string, name: string) => `f/${account}/${name}`,
   versions: (account: string, name: string) => `v/${account}/${name}/`,
   version: (account: string, name: string, versionId: string) => `v/${account}/${name}/${padded(versionId)}`,

@@ -5,6 +5,7 @@ import type { LayerRecord } from '../../core/domain/function.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import { RUNTIMES } from '../../core/domain/runtime.ts';
 import type { Input, LayerView, ListQuery, Page } from '../../core/ports/control.ts';
+import type { AccountUse } from './account-use.ts';
 import type { CodeIntake } from './code-intake.ts';
 import type { CodeReferences } from './code-references.ts';
 import type { LayerDocument, LayerVersionDocument } from './documents.ts';
@@ -19,6 +20,7 @@ interface LayersOptions {
   readonly documents: DocumentStore;
   readonly intake: CodeIntake;
   readonly references: CodeReferences;
+  readonly use: AccountUse;
   readonly clock: Clock;
   readonly region: string;
 }
@@ -58,7 +60,9 @@ export class Layers {
         };
         const owner = keys.layerVersion(account, layerName, version);
         const taken = [{ digest: incoming.package.digest, bytes: incoming.bytes }];
-        await references.change({ owner, taken, dropped: [] }, () => documents.put(owner, { record }, 0));
+        await this.options.use.admit(account, { code: incoming.package }, () =>
+          references.change({ owner, taken, dropped: [] }, () => documents.put(owner, { record }, 0)),
+        );
         return this.view(record);
       }),
     );

@@ -7,6 +7,7 @@ import { TidemillError } from '../../core/domain/errors.ts';
 import type { LoopLimits } from '../../core/domain/loop-limits.ts';
 import { isCustomRuntime } from '../../core/domain/version-spec.ts';
 import type { CallerLineage } from '../../core/ports/caller-lineage.ts';
+import type { AccountStates } from '../../core/ports/accounts.ts';
 import type { AsyncTasks } from '../../core/ports/async-tasks.ts';
 import type { Catalog } from '../../core/ports/catalog.ts';
 import type { DeadLetters } from '../../core/ports/dead-letters.ts';
@@ -35,6 +36,7 @@ import { Traffic } from './instance-traffic.ts';
 import { Invoker } from './invoker.ts';
 import { LoopGuard } from './loop-guard.ts';
 import { Letters } from './letters.ts';
+import { accountDisabled } from './account-disabled.ts';
 import { resolveTarget } from './resolve.ts';
 import { StrangerOutput } from './stranger-output.ts';
 import type { CallDeps } from './running-call.ts';
@@ -46,7 +48,8 @@ export interface DispatchDeps {
   readonly sessions: Sessions;
   readonly queue: EventQueue;
   readonly facts: FactLog;
-  readonly identity: Identity;
+  readonly identity: Pick<Identity, 'credentialsFor'>;
+  readonly states: AccountStates;
   readonly pool: NodePool;
   readonly clock: Clock;
   readonly random: Random;
@@ -85,6 +88,7 @@ class Dispatcher implements Dispatch, CallerLineage {
     const calls: CallDeps = {
       clock: deps.clock,
       identity: deps.identity,
+      states: deps.states,
       facts: deps.facts,
       deadlines: this.deadlines,
       traffic: this.traffic,
@@ -143,6 +147,7 @@ class Dispatcher implements Dispatch, CallerLineage {
 
   async invokeAsync(command: AsyncCommand): Promise<{ taskId: string; requestId: string }> {
     if (this.stopped) throw closing();
+    if (!this.deps.states.isActive(command.account)) throw accountDisabled(command.account);
     const { account, functionName, qualifier, requestId } = command;
     const { clock, queue } = this.deps;
     const config = await this.deps.catalog.asyncConfig(account, functionName, qualifier ?? 'LATEST');

@@ -8,6 +8,7 @@ import type { InvokeAnswer, InvokeCommand, Target } from '../../core/ports/dispa
 import { InstanceStartError, type StartFailure } from '../../core/ports/node-pool.ts';
 import type { Lease, Scheduling } from '../../core/ports/scheduling.ts';
 import type { Sessions } from '../../core/ports/sessions.ts';
+import { accountDisabled } from './account-disabled.ts';
 import { keepFailed } from './failure-keeping.ts';
 import { type CallDeps, type PlaceAgain, RunningCall } from './running-call.ts';
 import { settled } from './settlement.ts';
@@ -37,6 +38,8 @@ export class Invoker {
   }
 
   invoke(command: InvokeCommand, invocation: 'sync' | 'async'): Promise<InvokeAnswer> {
+    const { account } = command.target.spec;
+    if (!this.deps.states.isActive(account)) return Promise.reject(accountDisabled(account));
     const refusal = refusalOf(command) ?? this.deps.guard.refusal(command, invocation);
     if (refusal !== undefined) return Promise.reject(refusal);
     this.deps.callBegan();
@@ -75,6 +78,8 @@ export class Invoker {
     const started = this.deps.traffic.starting(target.spec, requestId, lineage);
     let lease: Lease;
     try {
+      // Before an instance is started for it: a function whose role is gone does not run.
+      this.deps.identity.credentialsFor(target.spec.account, target.spec.functionArn, target.spec.config.role);
       lease = await this.lease(command);
     } catch (error) {
       return this.neverRan(command, invocation, error, this.deps.clock.monotonic() - begin);
@@ -94,8 +99,25 @@ export class Invoker {
     lease: Lease,
     waitedMs: number,
   ): Promise<InvokeAnswer> {
+    let call: RunningCall;
+    try {
+      call = new RunningCall(this.deps, command, invocation, lease, this.again, waitedMs);
+    } catch (error) {
+      // No credentials: the function's role is gone, or trusts functions no longer.
+      lease.release('unbegun');
+      return this.refused(command, invocation, error, waitedMs);
+    }
     if (lease.behind !== true) command.onStarted?.(lease.instanceId);
-    return new RunningCall(this.deps, command, invocation, lease, this.again, waitedMs).start();
+    return call.start();
+  }
+
+  private async refused(
+    command: InvokeCommand,
+    invocation: 'sync' | 'async',
+    error: unknown,
+    waitedMs: number,
+  ): Promise<InvokeAnswer> {
+    return this.neverRan(command, invocation, error, waitedMs);
   }
 
   private lease({ target, sessionId, requestId, signal }: InvokeCommand): Promise<Lease> {

@@ -2,6 +2,7 @@ import type { CancelSignal } from '../../core/base/cancel-signal.ts';
 import type { Clock } from '../../core/base/clock.ts';
 import type { TemporaryCredentials } from '../../core/domain/credentials.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
+import type { AccountStates } from '../../core/ports/accounts.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
 import type { FailedCalls } from '../../core/ports/failed-calls.ts';
 import {
@@ -38,7 +39,8 @@ import { errorMessageOf } from './start-outcome.ts';
 
 export interface CallDeps {
   readonly clock: Clock;
-  readonly identity: Identity;
+  readonly identity: Pick<Identity, 'credentialsFor'>;
+  readonly states: AccountStates;
   readonly facts: FactLog;
   readonly deadlines: Deadlines;
   readonly traffic: Traffic;
@@ -115,7 +117,7 @@ export class RunningCall implements InstanceCall, TrafficCall, Expiring, StreamH
     this.epoch = lease.epoch;
     this.qualifier = qualifier;
     this.retryCount = command.retryCount ?? 0;
-    this.credentials = deps.identity.credentialsFor(spec.account, spec.functionArn);
+    this.credentials = deps.identity.credentialsFor(spec.account, spec.functionArn, config.role);
     this.input = command.input;
     this.begin = deps.clock.monotonic();
     this.begun = lease.behind !== true;

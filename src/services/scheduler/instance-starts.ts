@@ -51,7 +51,7 @@ export class InstanceStarts {
     const early = new EarlyLink(dialer, spec, epoch);
     try {
       const nodeId = await this.placeOn(instanceId, shape);
-      const credentials = identity.credentialsFor(spec.account, spec.functionArn);
+      const credentials = identity.credentialsFor(spec.account, spec.functionArn, spec.config.role);
       const ordered = { instanceId, spec, requestId, credentials };
       record.started = await pool.start(nodeId === undefined ? ordered : { ...ordered, nodeId }, (address) =>
         early.placed(address),

@@ -12,7 +12,7 @@ import type { SchedulerSettings } from './settings.ts';
 export interface SchedulingDeps {
   readonly pool: NodePool;
   readonly dialer: InstanceDialer;
-  readonly identity: Identity;
+  readonly identity: Pick<Identity, 'credentialsFor'>;
   readonly catalog: Catalog;
   readonly clock: Clock;
   readonly random: Random;

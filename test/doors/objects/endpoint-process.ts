@@ -5,7 +5,6 @@ import { openObjectStore } from '../../../src/adapters/objects-fs/store.ts';
 import { silentLogger } from '../../../src/core/base/log.ts';
 import { functionPrincipal, rootPrincipal } from '../../../src/core/domain/credentials.ts';
 import type { Identity, KnownKey } from '../../../src/core/ports/identity.ts';
-import { AccessDecisions, BuiltinPrincipalPolicies } from '../../../src/services/access/index.ts';
 import { createObjectsDoor } from '../../../src/doors/objects/door.ts';
 
 /**
@@ -37,6 +36,7 @@ const identity: Identity = {
     const key = known.get(id);
     return key?.token === token ? key : undefined;
   },
+  noteUse() {},
   credentialsFor() {
     throw new Error('the objects door issues no credentials');
   },
@@ -46,7 +46,6 @@ const store = await openObjectStore({ dir: process.argv[2] ?? '', clock: systemC
 const door = createObjectsDoor({
   store,
   identity,
-  access: new AccessDecisions(new BuiltinPrincipalPolicies(), systemClock),
   clock: systemClock,
   random: systemRandom,
   region: 'local',

@@ -41,6 +41,7 @@ describe('AWS signature version 4', () => {
       id === 'AKIAIOSFODNN7EXAMPLE'
         ? { secret: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY', principal: rootPrincipal('1') }
         : undefined,
+    noteUse() {},
     credentialsFor() {
       throw new Error('not asked for here');
     },

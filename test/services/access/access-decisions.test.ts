@@ -2,13 +2,20 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { functionPrincipal, rootPrincipal } from '../../../src/core/domain/credentials.ts';
 import { TidemillError } from '../../../src/core/domain/errors.ts';
-import { AccessDecisions, BuiltinPrincipalPolicies } from '../../../src/services/access/index.ts';
+import type { PrincipalPolicies } from '../../../src/core/ports/principal-policies.ts';
+import { AccessDecisions, DEFAULT_OF_FUNCTIONS } from '../../../src/services/access/index.ts';
 
 const MINE = '1234567890123456';
 const OTHER = '9999999999999999';
 const F = `acs:fc:local:${MINE}:functions/f`;
 
-const access = new AccessDecisions(new BuiltinPrincipalPolicies(), { now: Date.now });
+/** An account without users and roles. */
+const builtin: PrincipalPolicies = {
+  policiesOf: ({ kind }) => (kind === 'function' ? [DEFAULT_OF_FUNCTIONS] : []),
+  onChange: () => ({ dispose() {} }),
+};
+
+const access = new AccessDecisions(builtin, { now: Date.now });
 
 test('root may do everything with what belongs to its account, and nothing with what belongs to another', () => {
   const root = rootPrincipal(MINE);

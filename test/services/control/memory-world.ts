@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../../src/core/base/clock.ts';
 import { type Disposable, toDisposable } from '../../../src/core/base/disposable.ts';
+import { STANDARD_QUOTAS } from '../../../src/core/domain/quota.ts';
 import type { Random } from '../../../src/core/base/random.ts';
 import type { BlobStore } from '../../../src/core/ports/blob-store.ts';
 import type {
@@ -226,8 +227,7 @@ export class World {
       clock: this.clock,
       random: this.random,
       region: 'local',
-      rootKey: { account: ACCOUNT, accessKeyId: 'AK', accessKeySecret: 'SK' },
-      masterSecret: 'm'.repeat(32),
+      quotas: { of: () => STANDARD_QUOTAS },
       runtimes: RUNTIMES,
     });
   }

@@ -6,6 +6,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { openBlobStore } from '../../../src/adapters/blobs-fs/index.ts';
 import { openMetadataStore } from '../../../src/adapters/store-sqlite/index.ts';
 import type { ObjectSource } from '../../../src/core/ports/object-store.ts';
+import { STANDARD_QUOTAS } from '../../../src/core/domain/quota.ts';
 import { createControl } from '../../../src/services/control/control.ts';
 import { ACCOUNT, functionInput, RUNTIMES, TestClock, TestRandom } from './memory-world.ts';
 
@@ -20,8 +21,7 @@ async function open(dir: string, random: TestRandom) {
     clock: new TestClock(),
     random,
     region: 'local',
-    rootKey: { account: ACCOUNT, accessKeyId: 'AK', accessKeySecret: 'SK' },
-    masterSecret: 'm'.repeat(32),
+    quotas: { of: () => STANDARD_QUOTAS },
     runtimes: RUNTIMES,
   });
   return {

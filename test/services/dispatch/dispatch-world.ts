@@ -15,6 +15,7 @@ export class DispatchWorld extends World {
   readonly scheduling = createScheduling({ ...this.parts(), epoch: 3, limits: {} });
   readonly sessions = createSessions({ ...this.parts(), scheduling: this.scheduling, store: new MemoryStore() });
   readonly destinations = new FakeDestinations();
+  readonly disabled = new Set<string>();
   /** What failed calls were given, as dispatch kept it. */
   readonly failed: FailedCall[] = [];
   readonly dispatch = createDispatch({
@@ -26,6 +27,7 @@ export class DispatchWorld extends World {
     webhooks: this.destinations,
     region: 'local',
     loopLimits: LOOP_DEFAULTS,
+    states: { isActive: (account) => !this.disabled.has(account) },
     failed: { keep: (call) => void this.failed.push(call) },
   });
 

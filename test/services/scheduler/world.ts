@@ -309,8 +309,7 @@ export class World {
   readonly links = new Map<string, FakeLink>();
   readonly pool = new FakePool(this.clock, (id) => this.links.get(id)?.close());
   readonly logger = silentLogger;
-  readonly identity: Identity = {
-    findKey: () => undefined,
+  readonly identity: Pick<Identity, 'credentialsFor'> = {
     credentialsFor: () => ({ accessKeyId: 'a', accessKeySecret: 's', securityToken: 't', expiresAt: 0 }),
   };
   readonly dialer: InstanceDialer = { dial: async (address) => this.link(address) };

@@ -2,20 +2,27 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { functionPrincipal, rootPrincipal } from '../../../src/core/domain/credentials.ts';
-import { KeyIdentity } from '../../../src/services/control/identity.ts';
-import { ACCOUNT, TestClock, TestRandom } from './memory-world.ts';
+import type { AccessService } from '../../../src/services/access/create-access.ts';
+import type { TestClock } from '../control/memory-world.ts';
+import { ACCOUNT, AccessWorld, FUNCTION_ARN as ARN, HOUR } from './access-world.ts';
 
-const ARN = `acs:fc:local:${ACCOUNT}:functions/f`;
-const HOUR = 3_600_000;
+interface Made {
+  readonly identity: AccessService['identity'];
+  readonly clock: TestClock;
+  readonly another: (secret?: string) => Promise<AccessService['identity']>;
+}
 
-function make(secret = 'm'.repeat(32), clock = new TestClock()): { identity: KeyIdentity; clock: TestClock } {
-  const rootKey = { account: ACCOUNT, accessKeyId: 'AK', accessKeySecret: 'SK' };
-  return { identity: new KeyIdentity({ rootKey, masterSecret: secret, clock, random: new TestRandom() }), clock };
+async function make(): Promise<Made> {
+  const world = new AccessWorld();
+  const { identity } = await world.open();
+  const another = async (secret = 'm'.repeat(32)): Promise<AccessService['identity']> =>
+    (await world.open({ masterSecret: Buffer.from(secret) })).identity;
+  return { identity, clock: world.clock, another };
 }
 
 describe('identity', () => {
-  it('knows the root key, which has no token', () => {
-    const { identity } = make();
+  it('knows the root key, which has no token', async () => {
+    const { identity } = await make();
     assert.deepEqual(identity.findKey('AK', undefined), {
       secret: 'SK',
       principal: rootPrincipal(ACCOUNT),
@@ -25,21 +32,21 @@ describe('identity', () => {
     assert.equal(identity.findKey('AKX', undefined), undefined);
   });
 
-  it('knows the credentials it gave, also on another server and after a restart', () => {
-    const { identity } = make();
+  it('knows the credentials it gave, also on another server and after a restart', async () => {
+    const { identity, another } = await make();
     const given = identity.credentialsFor(ACCOUNT, ARN);
     assert.match(given.accessKeyId, /^STS\./);
-    for (const server of [identity, make().identity]) {
+    for (const server of [identity, await another()]) {
       assert.deepEqual(server.findKey(given.accessKeyId, given.securityToken), {
         secret: given.accessKeySecret,
         principal: functionPrincipal(ACCOUNT, ARN),
       });
     }
-    assert.equal(make('n'.repeat(32)).identity.findKey(given.accessKeyId, given.securityToken), undefined);
+    assert.equal((await another('n'.repeat(32))).findKey(given.accessKeyId, given.securityToken), undefined);
   });
 
-  it('gives the same ones until less than a third of their life is left', () => {
-    const { identity, clock } = make();
+  it('gives the same ones until less than a third of their life is left', async () => {
+    const { identity, clock } = await make();
     const given = identity.credentialsFor(ACCOUNT, ARN);
     assert.equal(given.expiresAt, clock.wall + HOUR);
     assert.notEqual(identity.credentialsFor(ACCOUNT, `${ARN}2`).accessKeyId, given.accessKeyId);
@@ -54,8 +61,8 @@ describe('identity', () => {
     assert.ok(identity.findKey(renewed.accessKeyId, renewed.securityToken));
   });
 
-  it('refuses tokens that were changed, swapped or are long', () => {
-    const { identity } = make();
+  it('refuses tokens that were changed, swapped or are long', async () => {
+    const { identity } = await make();
     const given = identity.credentialsFor(ACCOUNT, ARN);
     const other = identity.credentialsFor(ACCOUNT, `${ARN}2`);
     assert.equal(identity.findKey(given.accessKeyId, other.securityToken), undefined);
@@ -73,7 +80,8 @@ describe('identity', () => {
     );
   });
 
-  it('refuses a weak master secret', () => {
-    assert.throws(() => make('short'), /master secret/);
+  it('refuses a weak master secret', async () => {
+    const { another } = await make();
+    await assert.rejects(another('short'), /master secret/);
   });
 });
