@@ -21,6 +21,7 @@ import type { Identities } from '../../core/ports/identities.ts';
 import type { Identity } from '../../core/ports/identity.ts';
 import type { RoleSessions } from '../../core/ports/role-sessions.ts';
 import type { NodePool } from '../../core/ports/node-pool.ts';
+import type { NonceJournal } from '../../core/ports/nonce-journal.ts';
 import type { ObjectStore } from '../../core/ports/object-store.ts';
 import type { RoleTrust } from '../../core/ports/role-trust.ts';
 import type { ReservedInstances } from '../../core/ports/reserved-instances.ts';
@@ -65,6 +66,7 @@ interface DoorParts {
   readonly objects: ObjectStore;
   readonly facts: FactLog;
   readonly failed: FailedCalls | undefined;
+  readonly nonces: NonceJournal;
   readonly queue: EventQueue;
   readonly nodes: NodePool;
   readonly clock: Clock;
@@ -93,7 +95,7 @@ export async function openDoors(settings: ServerSettings, parts: DoorParts): Pro
   const scheme = settings.tls === undefined ? 'http' : 'https';
   let apiPort = 0;
   const authority = (): string => `${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${apiPort}`;
-  const verifier = new Acs3Verifier({ identity: parts.identity, clock });
+  const verifier = new Acs3Verifier(parts);
   const rate = new ControlRate(parts.quotas, clock);
   const shared = { ...parts, callers: parts.dispatch, verifier, rate, region };
   const fc = createFcDoor({

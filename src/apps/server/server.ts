@@ -5,6 +5,7 @@ import { openFactLog } from '../../adapters/facts-sqlite/index.ts';
 import { openFailedCalls, removeFailedCalls } from '../../adapters/failures-fs/index.ts';
 import { readInstallation } from '../../adapters/installation-file/index.ts';
 import { AgentNodes } from '../../adapters/nodes-socket/agent-nodes.ts';
+import { openNonceJournal } from '../../adapters/nonces-fs/index.ts';
 import { peerSecret } from '../../adapters/nodes-socket/peer-proof.ts';
 import { openObjectStore } from '../../adapters/objects-fs/store.ts';
 import { openEventQueue } from '../../adapters/queue-sqlite/index.ts';
@@ -69,6 +70,8 @@ export async function startServer(
     openObjectStore({ dir: at('objects'), clock, random }),
   ]);
   const failed = await failedCallsOf(settings, { clock, logger });
+  const windowSeconds = LIMITS.signatureSkewSeconds;
+  const nonces = await openNonceJournal({ dir: at('nonces'), windowSeconds, clock, logger });
   const rights = await openRights({
     ...{ installation, tuning: settings.tuning, store, clock, random, logger },
     contents: () => ({ usage, objects }),
@@ -199,6 +202,7 @@ export async function startServer(
     objects,
     facts,
     failed,
+    nonces,
     queue,
     nodes: pool,
     clock,
@@ -238,7 +242,8 @@ export async function startServer(
       forgetting?.dispose();
       close();
       await rights.close();
-      await Promise.all([failed?.close(), store.close(), queue.close(), facts.close(), objects.close()]);
+      const stores = [store.close(), queue.close(), facts.close(), objects.close()];
+      await Promise.all([failed?.close(), nonces.close(), ...stores]);
       await keys.close();
     },
   };

@@ -3,6 +3,7 @@ import type { Principal } from '../../core/domain/credentials.ts';
 import { notSupported, TidemillError } from '../../core/domain/errors.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import type { Identity } from '../../core/ports/identity.ts';
+import type { NonceJournal } from '../../core/ports/nonce-journal.ts';
 import {
   type Acs3Authorization,
   canonicalQuery,
@@ -34,9 +35,15 @@ export class Acs3Verifier {
   /** The last date seen, as text and as time: a busy server sees the same second many times. */
   private dateText = '';
   private dateMs = Number.NaN;
-  private readonly nonces = new NonceMemory(LIMITS.signatureSkewSeconds, MAX_REMEMBERED);
+  private readonly nonces: NonceMemory;
 
-  constructor(deps: { readonly identity: Pick<Identity, 'findKey' | 'noteUse'>; readonly clock: Clock }) {
+  /** Without a journal, what an earlier process let in passes again. */
+  constructor(deps: {
+    readonly identity: Pick<Identity, 'findKey' | 'noteUse'>;
+    readonly clock: Clock;
+    readonly nonces?: NonceJournal | undefined;
+  }) {
+    this.nonces = new NonceMemory(LIMITS.signatureSkewSeconds, MAX_REMEMBERED, deps.nonces);
     this.identity = deps.identity;
     this.clock = deps.clock;
   }

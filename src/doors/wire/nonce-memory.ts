@@ -1,20 +1,30 @@
+import type { NonceJournal } from '../../core/ports/nonce-journal.ts';
+
 /**
  * Remembers which signed requests were already seen, within bounded memory. Entries are kept per second of the request's
  * own date, as 52-bit fingerprints in open-addressed tables (16 to 32 bytes each, nothing for the collector to trace).
  * When the bound is reached the oldest seconds are forgotten, and from then on requests dated that early are refused:
- * under extreme load the accepted clock skew shrinks, but a replay never passes.
+ * under extreme load the accepted clock skew shrinks, but a replay never passes. With a journal it begins with what earlier
+ * processes let in, and leaves to the next what it lets in itself.
  */
 export class NonceMemory {
   private readonly seconds = new Map<number, FingerprintTable>();
   private readonly windowSeconds: number;
   private readonly maxEntries: number;
+  private readonly journal: NonceJournal | undefined;
   private entries = 0;
   /** Requests dated before this second can no longer be told from replays. */
   private floor = Number.NEGATIVE_INFINITY;
 
-  constructor(windowSeconds: number, maxEntries: number) {
+  constructor(windowSeconds: number, maxEntries: number, journal?: NonceJournal) {
     this.windowSeconds = windowSeconds;
     this.maxEntries = maxEntries;
+    this.journal = journal;
+    if (journal === undefined) return;
+    this.floor = journal.floor;
+    journal.recall((second, fingerprint) => {
+      if (second >= this.floor && this.tableOf(second).add(fingerprint)) this.counted();
+    });
   }
 
   /** `fresh`: remembered now. `seen`: a replay. `forgotten`: too old for what fits in memory. */
@@ -24,17 +34,31 @@ export class NonceMemory {
     let table = this.seconds.get(second);
     if (table === undefined) {
       this.forgetBefore(Math.floor(nowMs / 1000) - this.windowSeconds);
-      table = new FingerprintTable();
-      this.seconds.set(second, table);
+      table = this.tableOf(second);
     }
-    if (!table.add(fingerprint(key))) return 'seen';
-    this.entries++;
-    if (this.entries > this.maxEntries) this.forgetOldest();
+    const print = fingerprint(key);
+    if (!table.add(print)) return 'seen';
+    this.journal?.append(second, print);
+    this.counted();
     return 'fresh';
   }
 
   get size(): number {
     return this.entries;
+  }
+
+  private tableOf(second: number): FingerprintTable {
+    let table = this.seconds.get(second);
+    if (table === undefined) {
+      table = new FingerprintTable();
+      this.seconds.set(second, table);
+    }
+    return table;
+  }
+
+  private counted(): void {
+    this.entries++;
+    if (this.entries > this.maxEntries) this.forgetOldest();
   }
 
   private forgetBefore(second: number): void {
@@ -50,6 +74,7 @@ export class NonceMemory {
     let oldest = Number.POSITIVE_INFINITY;
     for (const second of this.seconds.keys()) oldest = Math.min(oldest, second);
     this.forgetBefore(oldest + 1);
+    this.journal?.raiseFloor(oldest + 1);
   }
 }
 

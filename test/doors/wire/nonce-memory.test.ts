@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { NonceJournal } from '../../../src/core/ports/nonce-journal.ts';
 import { NonceMemory } from '../../../src/doors/wire/nonce-memory.ts';
 
 test('a nonce passes once within the window', () => {
@@ -33,6 +34,46 @@ test('no replay passes whatever the bound, and memory stays bounded', () => {
         const outcome = memory.remember(`n${key}`, date, now);
         const id = `${key}@${date}`;
         if (passed.has(id)) assert.notEqual(outcome, 'fresh');
+        if (outcome === 'fresh') passed.add(id);
+        assert.ok(memory.size <= bound);
+      }
+    }),
+  );
+});
+
+/** Keeps what it is told, as a disk does. */
+class KeptNonces implements NonceJournal {
+  floor = Number.NEGATIVE_INFINITY;
+  readonly records: [number, number][] = [];
+  recall(each: (second: number, fingerprint: number) => void): void {
+    for (const [second, fingerprint] of [...this.records]) each(second, fingerprint);
+  }
+  append(second: number, fingerprint: number): void {
+    this.records.push([second, fingerprint]);
+  }
+  raiseFloor(second: number): void {
+    this.floor = Math.max(this.floor, second);
+  }
+  async close(): Promise<void> {}
+}
+
+test('no replay passes across restarts either, and each new request does unless memory is short', () => {
+  const step = fc.record({ key: fc.nat(6), offset: fc.integer({ min: -2, max: 2 }), restart: fc.boolean() });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), fc.constantFrom(3, 1_000), (steps, bound) => {
+      const journal = new KeptNonces();
+      let memory = new NonceMemory(900, bound, journal);
+      const passed = new Set<string>();
+      let now = 10_000_000;
+      for (const { key, offset, restart } of steps) {
+        now += 20_000;
+        if (restart) memory = new NonceMemory(900, bound, journal);
+        const date = Math.floor(now / 100_000) * 100_000 + offset * 300_000;
+        if (Math.abs(now - date) > 900_000) continue;
+        const outcome = memory.remember(`n${key}`, date, now);
+        const id = `${key}@${date}`;
+        if (passed.has(id)) assert.notEqual(outcome, 'fresh');
+        else if (bound === 1_000) assert.equal(outcome, 'fresh');
         if (outcome === 'fresh') passed.add(id);
         assert.ok(memory.size <= bound);
       }

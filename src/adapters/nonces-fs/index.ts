@@ -1,0 +1,1 @@
+export { openNonceJournal } from './nonce-files.ts';
