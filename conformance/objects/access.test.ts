@@ -63,8 +63,11 @@ test('temporary credentials work with their token and not without', async (t) =>
   if (temporary === undefined) return t.skip('a running server hands these out to functions only');
   const Bucket = newBucketName();
   const credentials = { accessKeyId: temporary.id, secretAccessKey: temporary.secret, sessionToken: temporary.token };
+  const owner = s3Client(endpoint, 'path');
+  await owner.send(new CreateBucketCommand({ Bucket }));
+  owner.destroy();
   const s3 = s3Client(endpoint, 'path', { credentials });
-  await s3.send(new CreateBucketCommand({ Bucket }));
+  await assert.rejects(s3.send(new CreateBucketCommand({ Bucket: newBucketName() })), { name: 'AccessDenied' });
   await s3.send(new PutObjectCommand({ Bucket, Key: 'x', Body: 'x' }));
   const { sessionToken: _, ...withoutToken } = credentials;
   const without = s3Client(endpoint, 'path', { credentials: withoutToken });

@@ -47,7 +47,7 @@ export const identity: Identity = partial<Identity>('identity', {
 });
 
 /** An account without users and roles. */
-const builtin: PrincipalPolicies = {
+export const builtin: PrincipalPolicies = {
   policiesOf: ({ kind }) => (kind === 'function' ? [DEFAULT_OF_FUNCTIONS] : []),
   onChange: () => ({ dispose() {} }),
 };

@@ -1,11 +1,9 @@
 import type { Principal } from '../../core/domain/credentials.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
-import type { BucketDetails } from '../../core/ports/object-store.ts';
 import type { Address } from './address.ts';
 import { verifyOssV1 } from './oss-v1.ts';
 import { OSS_V4_ALGORITHM, verifyOssV4 } from './oss-v4.ts';
 import type { ObjectsRequest } from './request.ts';
-import type { Permission } from './routes.ts';
 import type { Payload, SignatureContext } from './signature.ts';
 import { SIGV4_ALGORITHM, verifySigV4 } from './sigv4.ts';
 
@@ -41,23 +39,6 @@ function unknownScheme(scheme: string): TidemillError {
   return new TidemillError('InvalidArgument', `The authorization scheme "${scheme.slice(0, 40)}" is not supported`, {
     remedy: `Sign with ${SIGV4_ALGORITHM}, ${OSS_V4_ALGORITHM} or OSS.`,
   });
-}
-
-/** Throws AccessDenied unless the caller's account owns the bucket or its acl opens it to everybody. */
-export function authorize(
-  principal: Principal | undefined,
-  bucket: BucketDetails,
-  permission: Permission,
-  expectedOwner: string | undefined,
-): void {
-  if (expectedOwner !== undefined && expectedOwner !== bucket.account) {
-    throw new TidemillError('AccessDenied', 'The bucket does not belong to the expected owner');
-  }
-  if (principal?.account === bucket.account) return;
-  if (permission === 'read' && bucket.acl !== 'private') return;
-  if (permission === 'write' && bucket.acl === 'public-read-write') return;
-  const who = principal === undefined ? 'Anonymous callers' : 'These credentials';
-  throw new TidemillError('AccessDenied', `${who} may not do this with the bucket "${bucket.name}"`);
 }
 
 /** Throws AccessDenied for an anonymous caller. */

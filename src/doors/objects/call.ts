@@ -2,19 +2,24 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
+import type { RequestConditions } from '../../core/domain/policy/decision.ts';
 import type { Principal } from '../../core/domain/credentials.ts';
+import type { Access } from '../../core/ports/access.ts';
 import type { CallerLineage } from '../../core/ports/caller-lineage.ts';
 import type { Identity } from '../../core/ports/identity.ts';
 import type { BucketDetails, ObjectStore, WriteContext } from '../../core/ports/object-store.ts';
 import { causedBy } from '../wire/lineage.ts';
+import { authorize } from './authorize.ts';
 import type { RequestBody } from './body.ts';
 import { type Dialect, headerPrefix } from './dialect.ts';
+import type { Permission } from './routes.ts';
 import type { ObjectsRequest } from './request.ts';
 import { element, type Markup, xmlDocument } from './xml.ts';
 
 export interface ObjectsDoorOptions {
   readonly store: ObjectStore;
   readonly identity: Pick<Identity, 'findKey' | 'noteUse'>;
+  readonly access: Access;
   readonly clock: Clock;
   readonly random: Random;
   readonly region: string;
@@ -34,6 +39,7 @@ export class Call {
   readonly dialect: Dialect;
   readonly requestId: string;
   readonly principal: Principal | undefined;
+  readonly conditions: RequestConditions;
   readonly body: RequestBody;
   private readonly target: { readonly bucket: BucketDetails | undefined; readonly name: string; readonly key: string };
 
@@ -45,6 +51,7 @@ export class Call {
     dialect: Dialect;
     requestId: string;
     principal: Principal | undefined;
+    conditions: RequestConditions;
     body: RequestBody;
     target: { bucket: BucketDetails | undefined; name: string; key: string };
   }) {
@@ -55,6 +62,7 @@ export class Call {
     this.dialect = parts.dialect;
     this.requestId = parts.requestId;
     this.principal = parts.principal;
+    this.conditions = parts.conditions;
     this.body = parts.body;
     this.target = parts.target;
   }
@@ -80,6 +88,20 @@ export class Call {
   get account(): string {
     if (this.principal === undefined) throw new Error('this operation has no account');
     return this.principal.account;
+  }
+
+  /** Throws AccessDenied unless the caller, or who is said instead, may do this with an object of a bucket. */
+  authorize(
+    asked: {
+      readonly bucket: BucketDetails;
+      readonly key: string;
+      readonly permission: Permission;
+      readonly action: string;
+    },
+    principal = this.principal,
+  ): void {
+    const { access, region } = this.options;
+    authorize({ access, region, principal, conditions: this.conditions }, asked);
   }
 
   /** A header of the dialect's own, e.g. `acl` for `x-oss-acl`. */

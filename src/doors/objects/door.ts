@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { toHex } from '../../core/base/ids.ts';
+import { objectArn } from '../../core/domain/arn.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import { type Address, addressCandidates, DEFAULT_BASE_HOSTS } from './address.ts';
-import { authenticate, authorize, requireAccount } from './authenticate.ts';
+import { authenticate, requireAccount } from './authenticate.ts';
+import { authorize, checkExpectedOwner, conditionsOf } from './authorize.ts';
 import { RequestBody } from './body.ts';
 import { Call, type ObjectsDoorOptions } from './call.ts';
 import { allowOrigin, answerPreflight } from './cors.ts';
@@ -81,18 +83,25 @@ async function dispatch(
   if (principal !== undefined) options.identity.noteUse(principal);
   const request = restoreHoistedHeaders(signed);
   const route = findRoute(request, address, dialect);
-  if (route.permission === 'account') requireAccount(principal);
+  const { access, region } = options;
+  const conditions = conditionsOf(exchange.req, request, route.action);
+  if (route.permission === 'account') {
+    requireAccount(principal);
+    const resource = objectArn(region, principal.account, address.bucket ?? '*');
+    access.check(principal, route.action, resource, conditions);
+  }
   const target = await findTarget(options, route, address);
-  // A form carries its signature inside: PostObject checks it against the same rule.
-  if (target.bucket !== undefined && route.name !== 'PostObject') {
-    authorize(principal, target.bucket, route.permission, request.header('x-amz-expected-bucket-owner'));
+  if (target.bucket !== undefined) checkExpectedOwner(target.bucket, request.header('x-amz-expected-bucket-owner'));
+  if (target.bucket !== undefined && route.checksItself !== true) {
+    const asked = { bucket: target.bucket, key: address.key, permission: route.permission, action: route.action };
+    authorize({ access, region, principal, conditions }, asked);
   }
   if (principal === undefined && request.query.some(([name]) => name.startsWith('response-'))) {
     throw new TidemillError('InvalidArgument', 'Only signed requests may override response headers');
   }
   const body = new RequestBody(exchange, request, payload);
   const { req, res } = exchange;
-  await route.run(new Call({ options, req, res, request, dialect, requestId, principal, body, target }));
+  await route.run(new Call({ options, req, res, request, dialect, requestId, principal, conditions, body, target }));
 }
 
 async function findTarget(options: ObjectsDoorOptions, route: Route, address: Address): Promise<Call['target']> {

@@ -7,6 +7,7 @@ import { headerPrefix } from './dialect.ts';
 import { keyWriter } from './listing-operations.ts';
 import { objectResponseHeaders, readObjectHeaders, responseOverrides } from './object-headers.ts';
 import { parseRange } from './range.ts';
+import { checkExpectedOwner } from './authorize.ts';
 import { element, malformed, parseXml } from './xml.ts';
 
 const MAX_DELETES = 1000;
@@ -176,6 +177,9 @@ export async function deleteObjects(call: Call): Promise<void> {
   if (keys.length === 0 || keys.length > MAX_DELETES || keys.includes('')) {
     throw malformed(`it must name 1 to ${MAX_DELETES} objects`);
   }
+  for (const key of keys) {
+    call.authorize({ bucket: call.bucket, key, permission: 'write', action: 'oss:DeleteObject' });
+  }
   await call.store.remove(call.bucketName, keys, 'ObjectRemoved:DeleteObjects', call.writeContext());
   const encodingType = request.param('encoding-type');
   const write = keyWriter(encodingType, dialect);
@@ -194,10 +198,8 @@ export async function openCopySource(
   const found = await call.store.bucket(bucket);
   if (found === undefined) throw new TidemillError('NoSuchBucket', `The source bucket "${bucket}" does not exist`);
   const expectedOwner = call.request.header('x-amz-source-expected-bucket-owner');
-  const foreign = found.account !== call.principal?.account && found.acl === 'private';
-  if (foreign || (expectedOwner !== undefined && expectedOwner !== found.account)) {
-    throw new TidemillError('AccessDenied', `The source bucket "${bucket}" cannot be read with these credentials`);
-  }
+  checkExpectedOwner(found, expectedOwner);
+  call.authorize({ bucket: found, key, permission: 'read', action: 'oss:GetObject' });
   const object = await call.store.openObject(bucket, key);
   if (object === undefined) throw noSuchKey();
   const conditions = readConditions(call.request.header, `${headerPrefix(call.dialect)}copy-source-`);

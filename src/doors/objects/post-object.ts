@@ -1,7 +1,6 @@
 import { Readable } from 'node:stream';
 import busboy from 'busboy';
 import { TidemillError } from '../../core/domain/errors.ts';
-import { authorize } from './authenticate.ts';
 import { MAX_PUT_BYTES } from './body.ts';
 import type { ObjectInfo } from '../../core/ports/object-store.ts';
 import { causedBy } from '../wire/lineage.ts';
@@ -41,8 +40,8 @@ async function storeFile(call: Call, form: Form): Promise<ObjectInfo> {
   const grant = verifyForm(fields, call.bucketName, context);
   const principal = grant?.principal ?? call.principal;
   if (grant !== undefined) call.options.identity.noteUse(grant.principal);
-  authorize(principal, call.bucket, 'write', undefined);
   const key = requireField(fields, 'key').replaceAll('${filename}', form.fileName);
+  call.authorize({ bucket: call.bucket, key, permission: 'write', action: 'oss:PutObject' }, principal);
   const prefix = headerPrefix(call.dialect);
   refuseFields(fields, prefix);
   const writer = {

@@ -18,6 +18,8 @@ export interface Route {
   readonly method: string;
   readonly level: 'service' | 'bucket' | 'object';
   readonly permission: Permission;
+  /** The right that it takes, on the bucket or object addressed (see docs/reference/access.md). */
+  readonly action: string;
   /** Query parameters that make it this operation. */
   readonly when?: readonly string[];
   /** A header, without the dialect's prefix, that makes it this operation. */
@@ -29,6 +31,8 @@ export interface Route {
   readonly headers?: readonly string[];
   /** Conditions such as `if-match` that it evaluates. */
   readonly conditions?: boolean;
+  /** The objects it is about, or who asks, are known from its body only: it asks for its right itself. */
+  readonly checksItself?: boolean;
   readonly run: (call: Call) => Promise<void>;
 }
 
@@ -48,12 +52,13 @@ const CHECKSUMS = ['checksum-*', 'sdk-checksum-algorithm', 'trailer', 'decoded-c
 const COPY = ['copy-source', 'copy-source-*', 'source-expected-bucket-owner'];
 
 /** Within a method and level, the first whose `when` and `whenHeader` hold. */
-const ROUTES: readonly Route[] = [
+export const ROUTES: readonly Route[] = [
   {
     name: 'ListBuckets',
     method: 'GET',
     level: 'service',
     permission: 'account',
+    action: 'oss:ListBuckets',
     run: buckets.listBuckets,
     params: ['prefix', 'marker', 'max-keys', 'max-buckets', 'continuation-token'],
   },
@@ -62,15 +67,25 @@ const ROUTES: readonly Route[] = [
     method: 'GET',
     level: 'bucket',
     permission: 'owner',
+    action: 'oss:GetBucketLocation',
     when: ['location'],
     run: buckets.bucketLocation,
   },
-  { name: 'GetBucketAcl', method: 'GET', level: 'bucket', permission: 'owner', when: ['acl'], run: buckets.bucketAcl },
+  {
+    name: 'GetBucketAcl',
+    method: 'GET',
+    level: 'bucket',
+    permission: 'owner',
+    action: 'oss:GetBucketAcl',
+    when: ['acl'],
+    run: buckets.bucketAcl,
+  },
   {
     name: 'GetBucketInfo',
     method: 'GET',
     level: 'bucket',
     permission: 'owner',
+    action: 'oss:GetBucketInfo',
     when: ['bucketInfo'],
     dialect: 'oss',
     run: buckets.bucketInfo,
@@ -80,6 +95,7 @@ const ROUTES: readonly Route[] = [
     method: 'GET',
     level: 'bucket',
     permission: 'read',
+    action: 'oss:ListMultipartUploads',
     when: ['uploads'],
     run: multipart.listUploads,
     params: ['prefix', 'key-marker', 'upload-id-marker', 'max-uploads', 'encoding-type'],
@@ -89,6 +105,7 @@ const ROUTES: readonly Route[] = [
     method: 'GET',
     level: 'bucket',
     permission: 'read',
+    action: 'oss:ListObjects',
     when: ['list-type'],
     run: listing.listObjectsV2,
     params: [...LIST_PARAMS, 'continuation-token', 'start-after', 'fetch-owner'],
@@ -98,15 +115,24 @@ const ROUTES: readonly Route[] = [
     method: 'GET',
     level: 'bucket',
     permission: 'read',
+    action: 'oss:ListObjects',
     params: [...LIST_PARAMS, 'marker'],
     run: listing.listObjects,
   },
-  { name: 'HeadBucket', method: 'HEAD', level: 'bucket', permission: 'read', run: buckets.headBucket },
+  {
+    name: 'HeadBucket',
+    method: 'HEAD',
+    level: 'bucket',
+    permission: 'read',
+    action: 'oss:GetBucketInfo',
+    run: buckets.headBucket,
+  },
   {
     name: 'PutBucketAcl',
     method: 'PUT',
     level: 'bucket',
     permission: 'owner',
+    action: 'oss:PutBucketAcl',
     when: ['acl'],
     headers: ['acl', ...CHECKSUMS],
     run: buckets.putBucketAcl,
@@ -116,27 +142,46 @@ const ROUTES: readonly Route[] = [
     method: 'PUT',
     level: 'bucket',
     permission: 'account',
+    action: 'oss:PutBucket',
     headers: ['acl', 'storage-class'],
     run: buckets.createBucket,
   },
-  { name: 'DeleteBucket', method: 'DELETE', level: 'bucket', permission: 'owner', run: buckets.deleteBucket },
+  {
+    name: 'DeleteBucket',
+    method: 'DELETE',
+    level: 'bucket',
+    permission: 'owner',
+    action: 'oss:DeleteBucket',
+    run: buckets.deleteBucket,
+  },
   {
     name: 'DeleteObjects',
     method: 'POST',
     level: 'bucket',
     permission: 'write',
+    action: 'oss:DeleteObject',
+    checksItself: true,
     when: ['delete'],
     run: objects.deleteObjects,
     params: ['encoding-type'],
     headers: CHECKSUMS,
   },
-  { name: 'PostObject', method: 'POST', level: 'bucket', permission: 'write', run: postObject },
+  {
+    name: 'PostObject',
+    method: 'POST',
+    level: 'bucket',
+    permission: 'write',
+    action: 'oss:PutObject',
+    checksItself: true,
+    run: postObject,
+  },
 
   {
     name: 'ListParts',
     method: 'GET',
     level: 'object',
     permission: 'read',
+    action: 'oss:ListParts',
     when: ['uploadId'],
     run: multipart.listParts,
     params: ['max-parts', 'part-number-marker', 'encoding-type'],
@@ -146,6 +191,7 @@ const ROUTES: readonly Route[] = [
     method: 'GET',
     level: 'object',
     permission: 'read',
+    action: 'oss:GetObject',
     when: ['objectMeta'],
     dialect: 'oss',
     run: objects.objectMeta,
@@ -155,6 +201,7 @@ const ROUTES: readonly Route[] = [
     method: 'GET',
     level: 'object',
     permission: 'read',
+    action: 'oss:GetObject',
     run: objects.getObject,
     conditions: true,
     params: RESPONSE_PARAMS,
@@ -165,6 +212,7 @@ const ROUTES: readonly Route[] = [
     method: 'HEAD',
     level: 'object',
     permission: 'read',
+    action: 'oss:GetObject',
     when: ['objectMeta'],
     dialect: 'oss',
     run: objects.objectMeta,
@@ -174,6 +222,7 @@ const ROUTES: readonly Route[] = [
     method: 'HEAD',
     level: 'object',
     permission: 'read',
+    action: 'oss:GetObject',
     run: objects.headObject,
     conditions: true,
     params: RESPONSE_PARAMS,
@@ -184,6 +233,7 @@ const ROUTES: readonly Route[] = [
     method: 'PUT',
     level: 'object',
     permission: 'write',
+    action: 'oss:PutObject',
     when: ['partNumber', 'uploadId'],
     whenHeader: 'copy-source',
     headers: COPY,
@@ -194,6 +244,7 @@ const ROUTES: readonly Route[] = [
     method: 'PUT',
     level: 'object',
     permission: 'write',
+    action: 'oss:PutObject',
     when: ['partNumber', 'uploadId'],
     headers: [...CHECKSUMS, ...REPEATED],
     run: multipart.uploadPart,
@@ -203,6 +254,7 @@ const ROUTES: readonly Route[] = [
     method: 'PUT',
     level: 'object',
     permission: 'write',
+    action: 'oss:PutObject',
     whenHeader: 'copy-source',
     conditions: true,
     headers: [...STORED, ...COPY, 'metadata-directive', 'forbid-overwrite'],
@@ -213,6 +265,7 @@ const ROUTES: readonly Route[] = [
     method: 'PUT',
     level: 'object',
     permission: 'write',
+    action: 'oss:PutObject',
     conditions: true,
     run: objects.putObject,
     headers: [...STORED, ...CHECKSUMS, 'forbid-overwrite'],
@@ -222,15 +275,24 @@ const ROUTES: readonly Route[] = [
     method: 'DELETE',
     level: 'object',
     permission: 'write',
+    action: 'oss:AbortMultipartUpload',
     when: ['uploadId'],
     run: multipart.abortUpload,
   },
-  { name: 'DeleteObject', method: 'DELETE', level: 'object', permission: 'write', run: objects.deleteObject },
+  {
+    name: 'DeleteObject',
+    method: 'DELETE',
+    level: 'object',
+    permission: 'write',
+    action: 'oss:DeleteObject',
+    run: objects.deleteObject,
+  },
   {
     name: 'InitiateMultipartUpload',
     method: 'POST',
     level: 'object',
     permission: 'write',
+    action: 'oss:PutObject',
     when: ['uploads'],
     run: multipart.initiateUpload,
     params: ['encoding-type'],
@@ -241,6 +303,7 @@ const ROUTES: readonly Route[] = [
     method: 'POST',
     level: 'object',
     permission: 'write',
+    action: 'oss:PutObject',
     when: ['uploadId'],
     conditions: true,
     params: ['encoding-type'],

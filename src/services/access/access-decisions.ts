@@ -42,9 +42,13 @@ export class AccessDecisions implements Access {
 
   /** The decision, or what is left to decide with each request because conditions are in play. */
   private lookAt(principal: Principal, action: string, resource: string): Decision | Candidates {
-    if (accountOf(resource) !== principal.account && !ACROSS_ACCOUNTS.has(action)) return BELONGS_TO_ANOTHER;
-    if (principal.kind === 'root') return OWN;
+    const isForeign = accountOf(resource) !== principal.account && !ACROSS_ACCOUNTS.has(action);
+    if (principal.kind === 'root') return isForeign ? BELONGS_TO_ANOTHER : OWN;
     const candidates = candidatesFor(this.policies.policiesOf(principal), action, resource);
+    if (isForeign) {
+      // what is open to everybody there may still be denied to this one here
+      return candidates.denies.length === 0 ? BELONGS_TO_ANOTHER : { ...candidates, allows: [] };
+    }
     return candidates.conditional ? candidates : decideAmong(candidates, NO_CONDITIONS);
   }
 }

@@ -5,6 +5,8 @@ import { openObjectStore } from '../../../src/adapters/objects-fs/store.ts';
 import { silentLogger } from '../../../src/core/base/log.ts';
 import { functionPrincipal, rootPrincipal } from '../../../src/core/domain/credentials.ts';
 import type { Identity, KnownKey } from '../../../src/core/ports/identity.ts';
+import { AccessDecisions } from '../../../src/services/access/index.ts';
+import { builtin } from '../door-world.ts';
 import { createObjectsDoor } from '../../../src/doors/objects/door.ts';
 
 /**
@@ -46,6 +48,7 @@ const store = await openObjectStore({ dir: process.argv[2] ?? '', clock: systemC
 const door = createObjectsDoor({
   store,
   identity,
+  access: new AccessDecisions(builtin, systemClock),
   clock: systemClock,
   random: systemRandom,
   region: 'local',
