@@ -14,6 +14,7 @@ import { shrunkCall } from './rows/shrunk.ts';
 import { smallCaller } from './rows/small-caller.ts';
 import { eventThroughput } from './rows/event-throughput.ts';
 import { durableAccept } from './rows/durable-accept.ts';
+import { durableAcceptDoor } from './rows/durable-accept-door.ts';
 import { queueMemory } from './rows/queue-memory.ts';
 import { timerFires } from './rows/timer-fires.ts';
 import { warmCost, warmLatency } from './rows/warm.ts';
@@ -35,6 +36,7 @@ const ROWS: readonly Row[] = [
   schedulerPairsRow,
   population,
   durableAccept,
+  durableAcceptDoor,
   eventThroughput,
   queueMemory,
   timerFires,

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { systemClock, systemRandom } from '../src/adapters/clock-system/index.ts';
 import { openEventQueue } from '../src/adapters/queue-sqlite/index.ts';
 import { newRequestId } from '../src/core/base/ids.ts';
-import type { EventQueue } from '../src/core/ports/event-queue.ts';
+import type { EventQueue, NewEvent } from '../src/core/ports/event-queue.ts';
 
 const ACCOUNT = '1000000000000000';
+const BATCH = 1_000;
 const PAYLOAD = new Uint8Array(300).fill(97);
 
 /** A queue in a folder of its own under the system's temporary one; the folder goes when `work` ends. */
@@ -28,6 +29,20 @@ export function requestIds(count: number): readonly string[] {
   return Array.from({ length: count }, (_, n) => newRequestId(systemRandom, now + n / 30));
 }
 
+/** Enqueues `count` such events as fast as it goes, a thousand a call. */
+export async function fill(queue: EventQueue, key: string, count: number): Promise<void> {
+  for (let left = count; left > 0; left -= BATCH) {
+    await queue.enqueue(requestIds(Math.min(left, BATCH)).map((requestId) => eventOf(requestId, key)));
+  }
+}
+
+function eventOf(requestId: string, key: string): NewEvent {
+  const lineage = { hops: 0, rootRequestId: requestId };
+  const target = { account: ACCOUNT, functionName: 'f', qualifier: 'LATEST' };
+  const headers = { requestId, taskId: requestId, ...target, lineage };
+  return { id: `${ACCOUNT}/${key}#task:${requestId}`, key, dueAt: systemClock.now(), headers, payload: PAYLOAD };
+}
+
 /**
  * Enqueues events of 300 bytes one by one, `inFlight` callers at a time, each waiting until its event is on disk. Ids and
  * headers are those of asynchronous invocations.
@@ -37,14 +52,8 @@ export async function accept(
   load: { readonly ids: readonly string[]; readonly inFlight: number; readonly key: string },
 ): Promise<void> {
   const ids = load.ids.values();
-  const target = { account: ACCOUNT, functionName: 'f', qualifier: 'LATEST' };
   const caller = async (): Promise<void> => {
-    for (const requestId of ids) {
-      const lineage = { hops: 0, rootRequestId: requestId };
-      const headers = { requestId, taskId: requestId, ...target, lineage };
-      const id = `${ACCOUNT}/${load.key}#task:${requestId}`;
-      await queue.enqueue([{ id, key: load.key, dueAt: systemClock.now(), headers, payload: PAYLOAD }]);
-    }
+    for (const requestId of ids) await queue.enqueue([eventOf(requestId, load.key)]);
   };
   await Promise.all(Array.from({ length: load.inFlight }, caller));
 }

@@ -26,6 +26,9 @@ export interface EventQueueOptions {
  */
 const MAX_CALLS = 1_000;
 
+/** So long at most the first of a crowd waits for the others. */
+const GATHER_MS = 1;
+
 const LETTERS: LetterBounds = {
   perFunction: LIMITS.deadLettersPerFunction,
   keptMs: LIMITS.deadLetterKeptSeconds * 1_000,
@@ -43,6 +46,7 @@ export async function openEventQueue(options: EventQueueOptions): Promise<EventQ
     encode: encodeCalls,
     failure: (message) => new TidemillError('InternalServerError', `the event queue ${path} failed: ${message}`),
     maxCalls: MAX_CALLS,
+    gather: { maxMs: GATHER_MS, now: () => clock.monotonic() },
     maxWeight: 8 * 1024 * 1024,
   });
   return new SqliteEventQueue(writer, clock);

@@ -15,6 +15,7 @@ import { createWebhookSender } from '../../adapters/webhook-http/index.ts';
 import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
+import type { EventQueue } from '../../core/ports/event-queue.ts';
 import type { FailedCalls } from '../../core/ports/failed-calls.ts';
 import { createControl } from '../../services/control/control.ts';
 import { createDispatch } from '../../services/dispatch/index.ts';
@@ -45,14 +46,19 @@ export interface ServerProcess {
   close(): Promise<void>;
 }
 
+/** What a server is given by whoever composes it. */
+export interface ServerParts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Stands before the queue: a measurement puts another one there. */
+  readonly throughQueue?: (queue: EventQueue) => EventQueue;
+}
+
 /** How long a life-cycle request waits for an agent that is being restarted. */
 const AGENT_PATIENCE_MS = 30_000;
 
 /** Wires one server: adapters to ports, services to ports, doors to services. The only place that knows all of them. */
-export async function startServer(
-  settings: ServerSettings,
-  parts: { readonly clock: Clock; readonly logger: Logger },
-): Promise<ServerProcess> {
+export async function startServer(settings: ServerSettings, parts: ServerParts): Promise<ServerProcess> {
   const { clock, logger } = parts;
   const random = systemRandom;
   const installation = readInstallation(settings.data);
@@ -63,12 +69,13 @@ export async function startServer(
   const { vault } = keys;
   const store = await openMetadataStore({ path: at('meta.db'), clock, vault });
   const epoch = await nextEpoch(store);
-  const [queue, facts, blobs, objects] = await Promise.all([
+  const [opened, facts, blobs, objects] = await Promise.all([
     openEventQueue({ path: at('queue.db'), clock, rememberMs: LIMITS.asyncTaskKeptSeconds * 1000 }),
     openFactLog({ path: at('facts.db'), clock, log: logger }),
     openBlobStore({ dir: at('blobs') }),
     openObjectStore({ dir: at('objects'), clock, random }),
   ]);
+  const queue = parts.throughQueue?.(opened) ?? opened;
   const failed = await failedCallsOf(settings, { clock, logger });
   const windowSeconds = LIMITS.signatureSkewSeconds;
   const nonces = await openNonceJournal({ dir: at('nonces'), windowSeconds, clock, logger });

@@ -1,8 +1,17 @@
+/** Fewer calls than these in one turn are no crowd: they are not held back. */
+const GATHER_FROM = 4;
+
 interface Pending<Call> {
   readonly call: Call;
   readonly weight: number;
   settle(answer: unknown, bytes: Uint8Array | undefined): void;
   reject(error: Error): void;
+}
+
+/** `now`: monotonic milliseconds. */
+export interface Gathering {
+  readonly maxMs: number;
+  now(): number;
 }
 
 export interface BatchOptions<Call> {
@@ -15,6 +24,11 @@ export interface BatchOptions<Call> {
   /** Batches under way at once: two keep the other side working while answers of the first are handled here. */
   readonly maxInFlight: number;
   readonly maxCalls: number;
+  /**
+   * How long a batch is held back while each turn of `defer` brings further calls: a caller that is served beside many others waits a
+   * little, and all of them pay for fewer batches. One that comes alone goes at once. Default: never.
+   */
+  readonly gather?: Gathering;
   /** Sum of weights (bytes, say) from which a batch is full. A heavier single call still travels, alone. */
   readonly maxWeight: number;
 }
@@ -107,16 +121,37 @@ export class BatchSender<Call> {
         for (const listener of this.idleListeners.splice(0)) listener();
       }
     }
-    this.flush();
+    // Whoever came meanwhile goes at once, unless more of them are worth a turn of waiting.
+    if (this.options.gather === undefined || this.length >= this.options.maxCalls) this.flush();
+    else if (this.length > 0) this.schedule();
   }
 
   private schedule(): void {
     if (this.deferred || this.inFlight.length >= this.options.maxInFlight) return;
     this.deferred = true;
+    this.collect(0, undefined);
+  }
+
+  /** Sends what waits once a turn brought nothing new, their time is over (monotonic), or a batch is full. */
+  private collect(before: number, until: number | undefined): void {
     this.options.defer(() => {
+      const { length } = this;
+      const { gather, maxCalls } = this.options;
+      if (gather !== undefined && length > before && length >= GATHER_FROM && length < maxCalls) {
+        const now = gather.now();
+        if (until === undefined || now < until) {
+          this.collect(length, until ?? now + gather.maxMs);
+          return;
+        }
+      }
       this.deferred = false;
       this.flush();
     });
+  }
+
+  /** Calls that wait to be sent. */
+  private get length(): number {
+    return this.waiting.length - this.head;
   }
 
   private flush(): void {

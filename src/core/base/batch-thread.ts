@@ -1,4 +1,4 @@
-import { BatchSender } from './batch-sender.ts';
+import { BatchSender, type Gathering } from './batch-sender.ts';
 
 /** Another thread (or process) as its owner sees it; adapters make one from what their platform offers. */
 export interface Thread {
@@ -82,6 +82,8 @@ export interface BatchThreadOptions<Call> {
   /** Turns the text of a failure into the error that callers get. */
   readonly failure: (message: string) => Error;
   readonly maxCalls: number;
+  /** See BatchOptions. */
+  readonly gather?: Gathering;
   readonly maxWeight: number;
 }
 
@@ -102,6 +104,7 @@ export class BatchThread<Call> {
       busy: (yes) => thread.hold(yes),
       maxInFlight: 2,
       maxCalls: options.maxCalls,
+      ...(options.gather === undefined ? {} : { gather: options.gather }),
       maxWeight: options.maxWeight,
     });
     thread.onMessage((message) => this.received(message as Reply));

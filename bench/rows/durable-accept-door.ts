@@ -1,0 +1,132 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { cpuOf, descendants } from '../cpu-time.ts';
+import { deployEcho, fcClient } from '../functions.ts';
+import { CLEAN_ENV, pinToFirstCpu } from '../processes.ts';
+import { type Redis, startRedis } from '../redis.ts';
+import { type Measurement, type Pair, ROUNDS, type Row } from '../row.ts';
+
+const execute = promisify(execFile);
+
+const EVENTS = 10_000;
+const CONNECTIONS = 100;
+const LAPS = 3;
+const NAME = 'bench-accept';
+/** One core's time for one event at 30,000 events a second. */
+const SHARE_US = 1e6 / 30_000;
+
+interface Server {
+  /** CPU and wall microseconds of an event. */
+  accept(): Promise<{ cpuUs: number; wallUs: number }>;
+  close(): Promise<void>;
+}
+
+/**
+ * Asynchronous invocations of 300 bytes through the HTTP door, signed as the vendor's SDK signs, answered 202 once they are on disk. The
+ * server, all its threads and the agent have the first CPU, the load generator the other one.
+ */
+export const durableAcceptDoor: Row = {
+  name: 'durable-accept-door',
+  baseline: 'see measure',
+  async run() {
+    const logged = await startServer('logged');
+    const inMemory = await startServer('in-memory');
+    const redis = await startRedis();
+    const rounds: { cpu: Pair; besideMemory: Pair; wall: Pair; redis: Pair | undefined }[] = [];
+    try {
+      for (let lap = 0; lap < LAPS; lap++) for (const server of [logged, inMemory]) await server.accept();
+      for (let round = 0; round < ROUNDS; round++) rounds.push(await measure(logged, inMemory, redis));
+    } finally {
+      await Promise.all([logged.close(), inMemory.close(), redis?.close()]);
+    }
+    const besideRedis = rounds.flatMap((each) => (each.redis === undefined ? [] : [each.redis]));
+    const rows: Measurement[] = [
+      {
+        measure: 'CPU of an event ÷ its share of one core at 30,000/s',
+        unit: 'µs',
+        rounds: rounds.map((r) => r.cpu),
+        goal: 1,
+      },
+      {
+        measure: 'CPU of an event ÷ without the log',
+        unit: 'µs',
+        rounds: rounds.map((r) => r.besideMemory),
+        goal: 1 / 0.85,
+      },
+      {
+        measure: 'time of an event ÷ without the log, one core',
+        unit: 'µs',
+        rounds: rounds.map((r) => r.wall),
+        goal: 1 / 0.85,
+      },
+    ];
+    if (besideRedis.length > 0)
+      rows.push({ measure: 'time of an event ÷ Redis, 100 callers', unit: 'µs', rounds: besideRedis, goal: 2 });
+    return rows;
+  },
+};
+
+async function measure(logged: Server, inMemory: Server, redis: Redis | undefined) {
+  const ours = await logged.accept();
+  const theirs = await inMemory.accept();
+  const pushed = await redis?.push(EVENTS, CONNECTIONS, 1);
+  return {
+    cpu: { ours: ours.cpuUs, baseline: SHARE_US },
+    besideMemory: { ours: ours.cpuUs, baseline: theirs.cpuUs },
+    wall: { ours: ours.wallUs, baseline: theirs.wallUs },
+    redis: pushed === undefined ? undefined : { ours: ours.wallUs, baseline: pushed.wallUs },
+  };
+}
+
+async function startServer(kind: 'logged' | 'in-memory'): Promise<Server> {
+  const data = mkdtempSync(join(tmpdir(), 'tidemill-bench-'));
+  const child = spawn(process.execPath, [join(import.meta.dirname, '..', 'accepting-server.ts'), data, kind], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...CLEAN_ENV, NODE_ENV: 'production' },
+  });
+  const line = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stdout }).once('line', resolve);
+    child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
+    child.once('error', reject);
+  });
+  const { port, accessKeyId, accessKeySecret } = JSON.parse(line) as Record<string, string>;
+  const keys = { accessKeyId: String(accessKeyId), accessKeySecret: String(accessKeySecret) };
+  const endpoint = `http://127.0.0.1:${port}`;
+  await deployEcho(fcClient({ endpoint, objectsEndpoint: endpoint, ...keys, pid: child.pid, close: async () => {} }), {
+    name: NAME,
+    runtime: 'nodejs24',
+  });
+  const processes = (): readonly number[] => descendants(child.pid ?? 0);
+  await pinToFirstCpu(processes());
+  const plan = JSON.stringify({
+    port: Number(port),
+    path: `/2023-03-30/functions/${NAME}/invocations`,
+    connections: CONNECTIONS,
+    requests: EVENTS,
+    key: { id: keys.accessKeyId, secret: keys.accessKeySecret },
+  });
+  return {
+    async accept() {
+      let stdout = '';
+      const generator = [process.execPath, join(import.meta.dirname, '..', 'accept-generator.mjs'), plan];
+      const cpu = await cpuOf(processes, async () => {
+        ({ stdout } = await execute('taskset', ['-c', '1', ...generator], { env: CLEAN_ENV }));
+      });
+      const { wallMs, failed } = JSON.parse(stdout) as { wallMs: number; failed: number };
+      if (failed > 0) throw new Error(`${failed} of ${EVENTS} events were not accepted`);
+      return { cpuUs: (cpu * 1e6) / EVENTS, wallUs: (wallMs * 1e3) / EVENTS };
+    },
+    close: () => end(child, data),
+  };
+}
+
+async function end(child: ChildProcess, data: string): Promise<void> {
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.stdin?.end();
+  await ended;
+  rmSync(data, { recursive: true, force: true });
+}
