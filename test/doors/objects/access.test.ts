@@ -61,6 +61,7 @@ const policiesOf = (principal: Principal) =>
 const door = createObjectsDoor({
   store,
   identity: partial<Identity>('identity', {
+    noteUse() {},
     findKey: (id) => (PRINCIPALS[id] === undefined ? undefined : { secret: 'S', principal: PRINCIPALS[id] }),
   }),
   access: new AccessDecisions({ policiesOf, onChange: () => ({ dispose() {} }) }, systemClock),
