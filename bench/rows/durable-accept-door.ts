@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { cpuOf, descendants } from '../cpu-time.ts';
 import { deployEcho, fcClient } from '../functions.ts';
@@ -11,6 +12,9 @@ import { type Redis, startRedis } from '../redis.ts';
 import { type Measurement, type Pair, ROUNDS, type Row } from '../row.ts';
 
 const execute = promisify(execFile);
+
+/** A process of its own, which alone may compose a server. */
+const SERVER = new URL('../../test/apps/server/accepting-server.ts', import.meta.url);
 
 const EVENTS = 10_000;
 const CONNECTIONS = 100;
@@ -84,7 +88,7 @@ async function measure(logged: Server, inMemory: Server, redis: Redis | undefine
 
 async function startServer(kind: 'logged' | 'in-memory'): Promise<Server> {
   const data = mkdtempSync(join(tmpdir(), 'tidemill-bench-'));
-  const child = spawn(process.execPath, [join(import.meta.dirname, '..', 'accepting-server.ts'), data, kind], {
+  const child = spawn(process.execPath, [fileURLToPath(SERVER), data, kind], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...CLEAN_ENV, NODE_ENV: 'production' },
   });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { systemClock } from '../../src/adapters/clock-system/index.ts';
 import type { EventQueue } from '../../src/core/ports/event-queue.ts';
@@ -8,6 +8,7 @@ import { accept, costOf, fill, requestIds, withQueueFolder } from '../queue-load
 import { type Pair, ROUNDS, type Row } from '../row.ts';
 
 const execute = promisify(execFile);
+const HOLDER = new URL('../queue-holder.ts', import.meta.url);
 
 /** 10⁷ take two minutes and 8 GB of disk: `BENCH_EVENTS=10000000` asks for them. */
 const EVENTS = Number(process.env['BENCH_EVENTS'] ?? 1_000_000);
@@ -60,8 +61,7 @@ export const queueMemory: Row = {
 async function heldBy(path: string): Promise<Held[]> {
   const held: Held[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    const script = join(import.meta.dirname, '..', 'queue-holder.ts');
-    const { stdout } = await execute(process.execPath, [script, path], { env: CLEAN_ENV });
+    const { stdout } = await execute(process.execPath, [fileURLToPath(HOLDER), path], { env: CLEAN_ENV });
     held.push(JSON.parse(stdout) as Held);
   }
   return held;
