@@ -103,6 +103,43 @@ test('a call that outlives its server is not run a second time beside itself', a
   assert.ok(again - began < 20_000, `the second run began only ${again - began} ms after the first`);
 });
 
+const CUSTOM = {
+  'server.js': `process.title = 'tm-custom';
+    let others = 0;
+    require('http').createServer(async (req, res) => {
+      let text = '';
+      for await (const chunk of req) text += chunk;
+      const answer = JSON.stringify({ others: others++, pid: process.pid });
+      await new Promise((resolve) => setTimeout(resolve, JSON.parse(text).ms));
+      others--;
+      res.end(answer);
+    }).listen(9000, '0.0.0.0');`,
+};
+
+test('a custom runtime cannot say what it works on: what a killed server left there is ended before the next run', async () => {
+  const customRuntimeConfig = new models.CustomRuntimeConfig({ command: ['node', 'server.js'], port: 9000 });
+  await user.deploy('mute', CUSTOM, { runtime: 'custom.debian12', timeout: 60, customRuntimeConfig });
+  await configure('mute', { asyncTask: true });
+  const get = async () => (await user.client.getAsyncTask('mute', 'once', new models.GetAsyncTaskRequest({}))).body;
+  const runs = async () => (await get())?.events?.filter((event) => event.status === 'Running').length ?? 0;
+  await user.send('mute', 'once', { ms: 4_000 });
+  await until('it runs', async () => (await runs()) === 1);
+  const first = house.sandboxed().find(({ title }) => title.startsWith('tm-custom'));
+  assert.ok(first);
+  const server = house.kill('server');
+  await until('it is dead', () => !alive(server));
+  await house.successor('server', server);
+  await until('it runs again', async () => (await runs()) === 2);
+  assert.equal(alive(first.pid), false, 'the first run is over when the second begins');
+  const ends = await user.ends('mute', ['once']);
+  assert.deepEqual(
+    ends.get('once')?.map((end) => end['state']),
+    ['Succeeded'],
+  );
+  const { others } = JSON.parse((await get())?.returnPayload ?? '') as { others: number };
+  assert.equal(others, 0, 'nothing else ran in its process');
+});
+
 test('a back-off that is under way goes on after a kill, and a refusal is a dead letter then', async () => {
   await user.deploy('refused', WORKER);
   await configure('refused', { destinationConfig: toHook() });

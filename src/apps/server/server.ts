@@ -186,7 +186,7 @@ export async function startServer(settings: ServerSettings, parts: ServerParts):
   await scheduling.start(); // first adopts what runs: a call that came earlier would start instances beside them
   await reserved.start();
   await sessions.start();
-  dispatch.start();
+  await dispatch.start(); // what runs unseen for an event that was taken over leaves before callers can meet it
   const doors = await openDoors(settings, {
     installation,
     control,

@@ -75,8 +75,11 @@ export interface Scheduling {
   freeSlots(versionKey: string): number;
   instances(account: string, functionName: string): readonly InstanceView[];
   pauses(): PauseCounts;
-  /** Resolves when a call that an earlier server began has ended; undefined: none of this id runs on an instance that was found. */
-  earlierCall(requestId: string): Promise<void> | undefined;
+  /**
+   * Resolves when a call that an earlier server began has ended; undefined: none of this id runs on an instance that was found.
+   * Custom runtimes cannot say what they work on: instances of the function that were found are removed, and with them the call.
+   */
+  earlierCall(requestId: string, account: string, functionName: string): Promise<void> | undefined;
   /** Stops giving new calls to instances of this version; they end when idle. */
   retire(versionKey: string): void;
 }

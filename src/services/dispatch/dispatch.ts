@@ -114,12 +114,12 @@ class Dispatcher implements Dispatch, CallerLineage {
     this.lifetime.add(pool.onOutput((output) => this.onOutput(output)));
   }
 
-  start(): void {
+  start(): Promise<void> {
     this.started = true;
     this.meetInstances();
     this.lifetime.add(this.deps.pool.onNodeUp(() => this.meetInstances()));
     this.teller.start();
-    this.consumer.start();
+    return this.consumer.start();
   }
 
   async drain(): Promise<void> {
@@ -244,7 +244,7 @@ export function createDispatch(deps: DispatchDeps): Dispatch &
   CallerLineage & {
     readonly tasks: AsyncTasks;
     readonly letters: DeadLetters;
-    start(): void;
+    start(): Promise<void>;
     drain(): Promise<void>;
     close(): Promise<void>;
   } {

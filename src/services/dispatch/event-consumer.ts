@@ -70,7 +70,8 @@ export class EventConsumer {
     this.renewal = this.lifetime.add(new Alarm(deps.clock, () => this.renewAll()));
   }
 
-  start(): void {
+  /** Resolves when what an earlier server held has been taken over: instances may have to go for that, which calls must not meet. */
+  async start(): Promise<void> {
     this.stopped = false;
     this.lifetime.add(this.deps.queue.onAvailable(() => this.wake()));
     this.lifetime.add(this.deps.queue.tasks.onStop((eventId) => this.stopTask(eventId)));
@@ -79,6 +80,7 @@ export class EventConsumer {
       this.wake();
     });
     this.background(inheriting);
+    await inheriting.catch(() => {});
   }
 
   /** Takes no more, gives back what has not begun, and resolves when everything that runs has ended. */

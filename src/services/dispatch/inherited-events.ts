@@ -2,6 +2,7 @@ import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { EventQueue, LeasedEvent, RetryPlan } from '../../core/ports/event-queue.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
+import { isDeliveryKey } from './delivery-envelope.ts';
 import { envelopeOf } from './async-envelope.ts';
 
 interface InheritanceDeps {
@@ -13,7 +14,8 @@ interface InheritanceDeps {
 
 /**
  * Events that a server held which is gone. They are given back at once, so that nobody waits for leases to expire; but one
- * whose call an instance still works on only when that has ended: no event runs twice at the same time.
+ * whose call an instance still works on only when that has ended: no event runs twice at the same time. Where nobody can tell
+ * (custom runtimes), the instances that may work on it are removed first.
  */
 export class InheritedEvents {
   private readonly deps: InheritanceDeps;
@@ -29,10 +31,10 @@ export class InheritedEvents {
   }
 
   async takeOver(leaseMs: number): Promise<void> {
-    const { queue, clock, scheduling } = this.deps;
+    const { queue, clock } = this.deps;
     const inherited = await queue.takeOver({ leaseMs, now: clock.now() });
     const free = inherited.filter((event) => {
-      const ended = scheduling.earlierCall(envelopeOf(event.headers).requestId);
+      const ended = this.earlierCall(event);
       if (ended === undefined) return true;
       this.held.add(event);
       void ended.then(() => this.giveBack(event));
@@ -44,6 +46,13 @@ export class InheritedEvents {
   renew(expiresAt: number): void {
     for (const event of this.held)
       this.deps.queue.renew(event, expiresAt).catch((error: unknown) => this.failed(error));
+  }
+
+  /** Deliveries run nowhere but in the server that is gone. */
+  private earlierCall(event: LeasedEvent): Promise<void> | undefined {
+    if (isDeliveryKey(event.key)) return undefined;
+    const { requestId, account, functionName } = envelopeOf(event.headers);
+    return this.deps.scheduling.earlierCall(requestId, account, functionName);
   }
 
   private giveBack(event: LeasedEvent): void {

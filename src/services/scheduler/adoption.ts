@@ -50,8 +50,8 @@ export class Adoption {
       book.add(record);
       try {
         const link = await dialer.dial(found.address, spec, epoch);
-        this.deps.earlier.found(link);
         starts.linked(record, link);
+        this.deps.earlier.found(link, record);
         const { shape } = await known.learn(spec);
         book.placement.add(instanceId, found.nodeId, placedOf(shape));
         if (record.exit !== undefined) continue;

@@ -39,7 +39,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
   private readonly book = new InstanceBook();
   private readonly starts: InstanceStarts;
   private readonly adoption: Adoption;
-  private readonly earlier = new EarlierCalls();
+  private readonly earlier: EarlierCalls;
   private readonly waiting = new Map<number, WaitingCall>();
   /** Versions whose first call is finding out about their limits. */
   private readonly learning = new Set<string>();
@@ -88,6 +88,15 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
       coldReasons,
       reserved,
       orderOf: (key, cause) => this.orderOf(key, cause),
+    });
+    this.earlier = new EarlierCalls({
+      clock,
+      leave: (found) => {
+        // So that it is not killed twice: whoever wants it to leave sees to its end.
+        found.linkLost = true;
+        this.send({ type: 'lost', instance: found.number });
+      },
+      kill: (instanceId) => pool.kill(instanceId, 'killed'),
     });
     this.adoption = new Adoption({
       ...loop,
@@ -202,8 +211,8 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     return this.takeGrant(request);
   }
 
-  earlierCall(requestId: string): Promise<void> | undefined {
-    return this.earlier.ended(requestId);
+  earlierCall(requestId: string, account: string, functionName: string): Promise<void> | undefined {
+    return this.earlier.ended(requestId, account, functionName);
   }
 
   freeSlots(versionKey: string): number {
@@ -404,6 +413,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     const record = this.book.named(exit.instanceId);
     if (record === undefined) return;
     record.exit = exit;
+    this.earlier.exited(record);
     this.coldReasons.exited(`${record.spec.account}/${record.spec.functionName}`, record.spec.key, exit.reason);
     // While it starts the start itself fails, with the reason.
     if (this.state.instances.get(record.number)?.phase === 'starting') return;

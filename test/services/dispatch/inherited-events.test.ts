@@ -9,7 +9,8 @@ test('an event whose call still runs is kept, its lease renewed, and given back 
   const clock = new SimulatedClock();
   const queue = new MemoryQueue(clock);
   const payload = Buffer.from('');
-  const event = (id: string) => ({ id, key: 'acc/f', dueAt: 0, headers: { requestId: id }, payload });
+  const headers = { account: 'acc', functionName: 'f' };
+  const event = (id: string) => ({ id, key: 'acc/f', dueAt: 0, headers: { ...headers, requestId: id }, payload });
   await queue.enqueue([event('running'), event('over')]);
   const held = await queue.lease({ max: 2, leaseMs: 30_000, now: clock.now() });
   const [first] = held;
@@ -18,7 +19,12 @@ test('an event whose call still runs is kept, its lease renewed, and given back 
   await queue.lease({ max: 1, leaseMs: 30_000, now: clock.now() });
 
   const call = Promise.withResolvers<void>();
-  const scheduling = { earlierCall: (id: string) => (id === 'running' ? call.promise : undefined) };
+  const scheduling = {
+    earlierCall(id: string, account: string, functionName: string) {
+      assert.deepEqual([account, functionName], ['acc', 'f']);
+      return id === 'running' ? call.promise : undefined;
+    },
+  };
   const inherited = new InheritedEvents({ queue, scheduling, clock, logger: silentLogger });
   await inherited.takeOver(30_000);
   assert.equal(inherited.size, 1);

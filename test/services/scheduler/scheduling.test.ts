@@ -255,6 +255,50 @@ describe('adoption', () => {
     await scheduling.close();
   });
 
+  test('an instance that cannot say what it works on is removed for an event whose call it may run', async () => {
+    const world = new World();
+    const custom = world.catalog.put('custom', { runtime: 'custom.debian12' });
+    const other = world.catalog.put('other', { runtime: 'custom.debian12' });
+    const node = world.catalog.put('node');
+    const found = (instanceId: string, spec: typeof custom) => {
+      return { instanceId, nodeId: 'n', spec, address: { kind: 'frames' as const, path: instanceId } };
+    };
+    world.pool.found = [found('c-1', custom), found('c-2', custom), found('c-3', other), found('c-4', node)];
+    const scheduling = await schedulingOf(world);
+    for (const { instanceId, spec } of world.pool.found) {
+      const credentials = world.identity.credentialsFor(ACCOUNT, '');
+      world.pool.running.set(instanceId, { instanceId, requestId: 'r', spec, credentials });
+    }
+    assert.equal(scheduling.freeSlots(custom.key), 2);
+    let tries = 0;
+    const kill = world.pool.kill.bind(world.pool);
+    world.pool.kill = async (instanceId, reason) => {
+      if (tries++ === 0) throw new Error('the node is down');
+      await kill(instanceId, reason);
+    };
+    assert.equal(scheduling.earlierCall('r-old', ACCOUNT, 'node'), undefined);
+    let gone = 0;
+    for (const requestId of ['r-old', 'r-other']) {
+      void scheduling.earlierCall(requestId, ACCOUNT, 'custom')?.then(() => gone++);
+    }
+    // No new call meets them, although one of them is there still.
+    assert.equal(scheduling.freeSlots(custom.key), 0);
+    await settle();
+    assert.equal(gone, 0);
+    await world.clock.advance(2_000);
+    assert.equal(gone, 2);
+    assert.deepEqual(
+      world.facts
+        .of('instance-gone')
+        .map(({ instanceId }) => instanceId)
+        .toSorted(),
+      ['c-1', 'c-2'],
+    );
+    assert.equal(scheduling.earlierCall('r-old', ACCOUNT, 'custom'), undefined);
+    assert.equal(scheduling.freeSlots(other.key), 1);
+    await scheduling.close();
+  });
+
   test('an instance of a version that has been replaced meanwhile ends', async () => {
     const world = new World();
     const old = world.catalog.put('f');
