@@ -21,7 +21,7 @@ import { createScheduling } from '../../src/services/scheduler/index.ts';
  * `node bench/rows/dispatch-overhead.ts [calls]`; prints one JSON line with nanoseconds per call.
  */
 const CONFIG = defaultConfig('nodejs20', 'index.handler');
-const CODE = { digest: 'd', checksum: '1', size: 1 };
+const CODE = { owner: '1234567890123456', digest: 'd', checksum: '1', size: 1 };
 const SPEC: VersionSpec = {
   key: '1000000000000000/f/LATEST@1',
   account: '1000000000000000',

@@ -80,7 +80,7 @@ export function targetOf(runtime: string, versionId = 'LATEST'): Target {
       functionArn: `acs:fc:local:${ACCOUNT}:functions/f`,
       versionId,
       config: { ...CONFIG, runtime },
-      code: { digest: 'd'.repeat(64), checksum: '42', size: 10 },
+      code: { owner: '1234567890123456', digest: 'd'.repeat(64), checksum: '42', size: 10 },
       layers: [],
     },
   };

@@ -4,7 +4,7 @@ import type { VersionSpec } from '../../src/core/domain/version-spec.ts';
 
 /** A version for tests that need one but do not look at it much. */
 export function versionSpec(runtime: string, config: Partial<FunctionConfig> = {}): VersionSpec {
-  const code = { digest: '0'.repeat(64), checksum: '0', size: 0 };
+  const code = { owner: '1234567890123456', digest: '0'.repeat(64), checksum: '0', size: 0 };
   return {
     key: '1234567890123456/hello/7@1',
     account: '1234567890123456',

@@ -10,7 +10,7 @@ import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import type { CodePackage } from '../../core/domain/function.ts';
-import type { BlobStore } from '../../core/ports/blob-store.ts';
+import { type BlobStore, blobId } from '../../core/ports/blob-store.ts';
 import type { CodeCache, CodeFolder, CodePathKind } from '../../core/ports/code-cache.ts';
 import { mergeFolders } from './folder-merge.ts';
 import { GreedyDual } from './greedy-dual.ts';
@@ -170,7 +170,7 @@ export class CodeFolders implements CodeCache {
   }
 
   private async unpack(code: CodePackage, target: string): Promise<Unpacked> {
-    const blob = await this.options.blobs.open(code.digest);
+    const blob = await this.options.blobs.open(blobId(code));
     if (blob === undefined) {
       throw new TidemillError('InternalServerError', `the code package ${code.digest} is not in the blob store`, {
         remedy: 'Deploy the function again; the stored package was lost.',

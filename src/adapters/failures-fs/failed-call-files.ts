@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../core/base/clock.ts';
 import type { Disposable } from '../../core/base/disposable.ts';
 import type { Logger } from '../../core/base/log.ts';
+import type { Vault } from '../../core/ports/vault.ts';
 import type { FailedCall, FailedCallBounds, FailedCalls } from '../../core/ports/failed-calls.ts';
 import { type KeptFile, keptFile, keptFileOf, KeptFiles } from './kept-files.ts';
 
@@ -12,6 +13,8 @@ export interface FailedCallFilesOptions {
   readonly bounds: FailedCallBounds;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Seals what is kept. Without it all is written in the clear: for tests. */
+  readonly vault?: Vault;
 }
 
 /** How long failures are collected before they are written. */
@@ -90,7 +93,11 @@ class FailedCallFiles implements FailedCalls {
     if (file === undefined || file.at < this.since()) return undefined;
     // Swept or forgotten meanwhile: then it is not there any more.
     const bytes = await readFile(this.pathOf(file)).catch(() => undefined);
-    return bytes === undefined ? undefined : decode(bytes);
+    if (bytes === undefined) return undefined;
+    const { vault } = this.options;
+    if (vault === undefined) return decode(bytes);
+    await vault.ready(account);
+    return decode(Buffer.from(vault.open(account, placeOf(file.functionKey, file.callKey), bytes)));
   }
 
   forget(account: string, functionName: string): Promise<void> {
@@ -126,7 +133,10 @@ class FailedCallFiles implements FailedCalls {
   }
 
   private async write({ call, functionKey, callKey }: Pending): Promise<void> {
-    const bytes = encode(call);
+    const { vault } = this.options;
+    await vault?.ready(call.account);
+    const plain = encode(call);
+    const bytes = vault === undefined ? plain : vault.seal(call.account, placeOf(functionKey, callKey), plain);
     const file = keptFile(functionKey, callKey, call.at, bytes.byteLength);
     const path = this.pathOf(file);
     await mkdir(join(this.options.dir, functionKey), { recursive: true, mode: 0o700 });
@@ -181,6 +191,10 @@ class FailedCallFiles implements FailedCalls {
 /** Names of callers' choosing must not become names of files. */
 function keyOf(account: string, name: string): string {
   return createHash('sha256').update(`${account}\n${name}`).digest('hex').slice(0, 32);
+}
+
+function placeOf(functionKey: string, callKey: string): string {
+  return `failed call ${functionKey} ${callKey}`;
 }
 
 function encode({ payload, ...head }: FailedCall): Buffer {

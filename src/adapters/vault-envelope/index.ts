@@ -14,6 +14,8 @@ export interface EnvelopeVaultOptions {
   /** Told when wrapping anew after a rotation failed; it is tried again with the next rotation or start. */
   readonly onError: (error: Error) => void;
   readonly onRewrapped?: (accounts: number) => void;
+  /** False: leaves it to another process to wrap data keys anew after a rotation. */
+  readonly rewraps?: boolean;
 }
 
 export interface EnvelopeVault extends Vault {
@@ -55,9 +57,10 @@ class FileVault implements EnvelopeVault {
     this.files = files;
     this.options = options;
     // A rotation while nothing ran is made up for.
-    this.rewrapping = this.rewrap();
+    const rewraps = options.rewraps ?? true;
+    this.rewrapping = rewraps ? this.rewrap() : Promise.resolve();
     this.subscription = options.master.onRotated(() => {
-      this.rewrapping = this.rewrapping.then(() => this.rewrap());
+      if (rewraps) this.rewrapping = this.rewrapping.then(() => this.rewrap());
     });
   }
 

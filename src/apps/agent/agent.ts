@@ -6,9 +6,11 @@ import { systemRandom } from '../../adapters/clock-system/index.ts';
 import { CodeFolders } from '../../adapters/code-fs/code-folders.ts';
 import { readInstallation } from '../../adapters/installation-file/index.ts';
 import { JournalFiles } from '../../adapters/journal-fs/journal-files.ts';
+import { openMasterKeyFile } from '../../adapters/master-key-file/index.ts';
 import { peerSecret } from '../../adapters/nodes-socket/peer-proof.ts';
 import { lockFolder } from '../../adapters/process-lock/index.ts';
 import { findLocalRuntimes } from '../../adapters/runtimes-local/index.ts';
+import { openEnvelopeVault } from '../../adapters/vault-envelope/index.ts';
 import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import { NodeService } from '../../services/node/node-service.ts';
@@ -42,11 +44,18 @@ export async function startAgent(
   const lock = await lockFolder('agent', runDir, clock, PREDECESSOR_PATIENCE_MS);
   if (lock === undefined) throw new Error(`another agent looks after ${runDir}`);
   const { region, masterSecret } = readInstallation(settings.data);
+  const master = openMasterKeyFile(settings.masterKey);
+  const vault = await openEnvelopeVault({
+    folder: join(settings.data, 'keys'),
+    master,
+    rewraps: false, // the server does
+    onError: (error) => logger.log('error', 'the vault', { error: error.message }),
+  });
   const runtimes = findLocalRuntimes(settings.packageRoot);
   const journalFolder = join(runDir, 'j');
   const [sandboxes, blobs] = await Promise.all([
     openSandboxes(settings, clock, logger),
-    openBlobStore({ dir: join(settings.data, 'blobs') }),
+    openBlobStore({ dir: join(settings.data, 'blobs'), vault }),
   ]);
   const code = await CodeFolders.open({
     folder: join(settings.data, 'code'),
@@ -107,6 +116,8 @@ export async function startAgent(
     await server.close();
     await code.close();
     await sandboxes.runtime.close({ keepNetwork });
+    await vault.close();
+    master.close();
     lock.dispose();
   };
   return {

@@ -29,6 +29,8 @@ export interface AgentTuning {
 export interface AgentSettings {
   /** The data folder, absolute. */
   readonly data: string;
+  /** The file of the master key, absolute. */
+  readonly masterKey: string;
   /** Folder of sockets, journals and sandboxes: short, mode 0711, ours alone. */
   readonly runDir: string;
   readonly isolation: 'container' | 'gvisor' | 'process';
@@ -55,6 +57,7 @@ export function readAgentSettings(args: readonly string[], tuning: string | unde
       'api-port': { type: 'string' },
       'objects-port': { type: 'string' },
       'package-root': { type: 'string' },
+      'master-key': { type: 'string' },
     },
   });
   const required = (name: keyof typeof values): string => {
@@ -64,6 +67,7 @@ export function readAgentSettings(args: readonly string[], tuning: string | unde
   };
   return {
     data: required('data'),
+    masterKey: required('master-key'),
     runDir: required('run-dir'),
     isolation: isolationOf(required('isolation')),
     host: required('host'),

@@ -14,6 +14,7 @@ import { openMetadataStore } from '../../adapters/store-sqlite/index.ts';
 import { createWebhookSender } from '../../adapters/webhook-http/index.ts';
 import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
+import type { Vault } from '../../core/ports/vault.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import type { EventQueue } from '../../core/ports/event-queue.ts';
 import type { FailedCalls } from '../../core/ports/failed-calls.ts';
@@ -72,11 +73,11 @@ export async function startServer(settings: ServerSettings, parts: ServerParts):
   const [opened, facts, blobs, objects] = await Promise.all([
     openEventQueue({ path: at('queue.db'), clock, rememberMs: LIMITS.asyncTaskKeptSeconds * 1000 }),
     openFactLog({ path: at('facts.db'), clock, log: logger }),
-    openBlobStore({ dir: at('blobs') }),
+    openBlobStore({ dir: at('blobs'), vault }),
     openObjectStore({ dir: at('objects'), clock, random }),
   ]);
   const queue = parts.throughQueue?.(opened) ?? opened;
-  const failed = await failedCallsOf(settings, { clock, logger });
+  const failed = await failedCallsOf(settings, { clock, logger, vault });
   const windowSeconds = LIMITS.signatureSkewSeconds;
   const nonces = await openNonceJournal({ dir: at('nonces'), windowSeconds, clock, logger });
   const rights = await openRights({
@@ -259,7 +260,7 @@ export async function startServer(settings: ServerSettings, parts: ServerParts):
 /** Where failed calls leave what they were given; an operator who does not want that finds nothing of it any more. */
 async function failedCallsOf(
   settings: ServerSettings,
-  parts: { readonly clock: Clock; readonly logger: Logger },
+  parts: { readonly clock: Clock; readonly logger: Logger; readonly vault: Vault },
 ): Promise<FailedCalls | undefined> {
   const dir = join(settings.data, 'failed');
   const bounds = settings.failedCalls;

@@ -164,7 +164,7 @@ function serverArguments(site: Site, runDir: string): string[] {
     args.push('--tls-cert', settings.tls.certificate, '--tls-key', settings.tls.key);
     args.push('--local-api-fd', '6', '--local-objects-fd', '7');
   }
-  args.push('--package-root', PACKAGE_ROOT, '--master-key', settings.masterKey ?? join(site.data, 'master.key'));
+  args.push('--package-root', PACKAGE_ROOT, '--master-key', masterKeyOf(site));
   if (settings.domain !== undefined) args.push('--domain', settings.domain);
   return args;
 }
@@ -175,7 +175,12 @@ function agentArguments(site: Site, runDir: string): string[] {
   const host = sockets.local === undefined ? settings.host : '127.0.0.1';
   const args = ['--data', site.data, '--run-dir', runDir, '--isolation', settings.isolation, '--host', host];
   args.push('--api-port', String(api.port), '--objects-port', String(objects.port), '--package-root', PACKAGE_ROOT);
+  args.push('--master-key', masterKeyOf(site));
   return args;
+}
+
+function masterKeyOf({ settings, data }: Site): string {
+  return settings.masterKey ?? join(data, 'master.key');
 }
 
 /** Entry of a process beside this one: `.ts` when run from sources, `.js` when built. */

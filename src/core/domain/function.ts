@@ -78,7 +78,9 @@ export interface FunctionConfig {
 
 /** A stored code package: `digest` names the blob; the rest is what the API shows. */
 export interface CodePackage {
-  /** SHA-256 of the zip, lower-case hex: the blob's name. */
+  /** The account that brought it: the blob is sealed under its key. */
+  readonly owner: string;
+  /** SHA-256 of the zip, lower-case hex. */
   readonly digest: string;
   /** CRC-64/XZ, unsigned decimal. */
   readonly checksum: string;

@@ -55,7 +55,7 @@ export function codeCacheSuite(name: string, make: () => Promise<CodeCacheHarnes
   check('a bad archive and a missing one are different errors', async ({ cache, storeJunk }) => {
     const codeOf = (error: unknown) => (error instanceof TidemillError ? error.code : String(error));
     assert.equal(await cache.package(await storeJunk()).then(() => 'ok', codeOf), 'InvalidArgument');
-    const lost: CodePackage = { digest: '0'.repeat(64), checksum: '0', size: 1 };
+    const lost: CodePackage = { owner: '1234567890123456', digest: '0'.repeat(64), checksum: '0', size: 1 };
     assert.equal(await cache.package(lost).then(() => 'ok', codeOf), 'InternalServerError');
   });
 

@@ -34,7 +34,7 @@ export function journalRecord(sandboxId: string, generation: number): InstanceRe
           ...defaultConfig('nodejs20', 'index.handler'),
           environmentVariables: { TEXT: 'ü'.repeat((generation * 1_000) % 400_000) },
         },
-        code: { digest: '0'.repeat(64), checksum: '0', size: 0 },
+        code: { owner: '1234567890123456', digest: '0'.repeat(64), checksum: '0', size: 0 },
         layers: [],
       },
     },

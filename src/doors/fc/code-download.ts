@@ -20,7 +20,7 @@ export async function downloadCode(
     const what = opened === 'expired' ? 'This download link has expired' : 'This download link is not valid';
     throw new TidemillError('AccessDenied', what, { remedy: 'Call GetFunctionCode again for a fresh link.' });
   }
-  const blob = await context.blobs.open(opened.digest);
+  const blob = await context.blobs.open(opened.blob);
   if (blob === undefined) {
     throw new TidemillError('AccessDenied', 'The package behind this link was deleted', {
       remedy: 'Call GetFunctionCode again for the code the function has now.',

@@ -1,3 +1,4 @@
+import { blobId } from '../../core/ports/blob-store.ts';
 import { functionShape } from './function-shape.ts';
 import { type Operation, pageAnswer, param } from './operation.ts';
 
@@ -69,7 +70,7 @@ export const functionOperations: readonly Operation[] = [
     run: async ({ control, links }, request) => {
       const name = param(request, 'functionName');
       const code = await control.functionCode(request.account, name, request.query['qualifier']);
-      return { url: links.link(code.digest), checksum: code.checksum };
+      return { url: links.link(blobId(code)), checksum: code.checksum };
     },
   },
   {

@@ -1,6 +1,7 @@
 import { functionArn } from '../../core/domain/arn.ts';
 import type { AliasRecord, VersionRecord } from '../../core/domain/function.ts';
 import { domainPrefixOf, type TriggerRecord } from '../../core/domain/trigger.ts';
+import { blobId } from '../../core/ports/blob-store.ts';
 import type { AsyncConfigView, ConcurrencyConfigView, LayerView, TaggedResource } from '../../core/ports/control.ts';
 import { timestamp } from '../wire/timestamp.ts';
 import type { OperationContext } from './operation.ts';
@@ -35,7 +36,7 @@ export function layerShape(context: OperationContext, view: LayerView): Record<s
     version: record.version,
     layerVersionArn: view.arn,
     acl: record.public ? '1' : '0',
-    code: { location: context.links.link(record.code.digest), repositoryType: 'OSS' },
+    code: { location: context.links.link(blobId(record.code)), repositoryType: 'OSS' },
     codeChecksum: record.code.checksum,
     codeSize: record.code.size,
     compatibleRuntime: record.compatibleRuntime,

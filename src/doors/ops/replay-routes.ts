@@ -1,3 +1,5 @@
+import { parseLayerArn } from '../../core/domain/arn.ts';
+import { blobId } from '../../core/ports/blob-store.ts';
 import type { ServerResponse } from 'node:http';
 import { TidemillError } from '../../core/domain/errors.ts';
 import type { InvocationSettled } from '../../core/domain/fact.ts';
@@ -37,10 +39,12 @@ async function show(deps: OpenDoorDeps, request: FunctionRequest, res: ServerRes
 
 /** The zip of the code that ran, or with `layer` of one of its layers. */
 async function download(deps: OpenDoorDeps, request: FunctionRequest, res: ServerResponse): Promise<void> {
-  const { codeDigest, layers, functionName } = await caseOf(deps, request);
+  const { codeDigest, layers, functionName, account } = await caseOf(deps, request);
   const arn = request.query['layer'];
   const digest = arn === undefined ? codeDigest : layers.find((layer) => layer.arn === arn)?.digest;
-  const blob = digest === undefined ? undefined : await deps.blobs.open(digest);
+  const layerOwner = arn === undefined ? undefined : parseLayerArn(arn)?.account;
+  const owner = layerOwner === undefined || layerOwner === '' ? account : layerOwner;
+  const blob = digest === undefined ? undefined : await deps.blobs.open(blobId({ owner, digest }));
   if (blob === undefined) throw gone(functionName, digest ?? arn ?? 'of an unknown digest');
   res.writeHead(200, {
     'content-type': 'application/zip',
@@ -75,7 +79,7 @@ async function caseOf(deps: OpenDoorDeps, request: FunctionRequest): Promise<Rep
     config: spec.config,
     configOfThen: fact?.specKey === spec.key,
     ...(codeDigest === undefined ? {} : { codeDigest }),
-    codeKept: codeDigest !== undefined && (await deps.blobs.has(codeDigest)),
+    codeKept: codeDigest !== undefined && (await deps.blobs.has(blobId({ owner: account, digest: codeDigest }))),
     layers: spec.layers.map(({ arn, code }) => ({ arn, digest: code.digest })),
     ...(kept === undefined ? {} : { payload: Buffer.from(kept.payload).toString('base64') }),
     http: kept?.http ?? false,

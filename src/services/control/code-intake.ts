@@ -46,12 +46,12 @@ export class CodeIntake {
     }
     if (inline) {
       const bytes = decodeInline(zipFile);
-      return this.budget.hold(bytes.length, async () => use(await examine(bytes, checksum)));
+      return this.budget.hold(bytes.length, async () => use(await examine(account, bytes, checksum)));
     }
     if (bucket === '' || object === '') {
       throw invalid('code', 'must have zipFile, or both ossBucketName and ossObjectName');
     }
-    return this.fromObject(account, bucket, object, async (bytes) => use(await examine(bytes, checksum)));
+    return this.fromObject(account, bucket, object, async (bytes) => use(await examine(account, bytes, checksum)));
   }
 
   private async fromObject<T>(
@@ -122,7 +122,7 @@ function decodeInline(zipFile: unknown): Buffer {
   return bytes;
 }
 
-async function examine(bytes: Buffer, expected: unknown): Promise<IncomingCode> {
+async function examine(owner: string, bytes: Buffer, expected: unknown): Promise<IncomingCode> {
   const { digest, checksum } = await fingerprint(bytes);
   if (!isNeutral(expected) && String(expected) !== checksum) {
     throw invalid(
@@ -132,7 +132,7 @@ async function examine(bytes: Buffer, expected: unknown): Promise<IncomingCode> 
     );
   }
   await checkZip(bytes);
-  return { package: { digest, checksum, size: bytes.length }, bytes };
+  return { package: { owner, digest, checksum, size: bytes.length }, bytes };
 }
 
 async function fingerprint(bytes: Uint8Array): Promise<{ digest: string; checksum: string }> {

@@ -1,7 +1,7 @@
 import { newUuid } from '../../core/base/ids.ts';
 import type { Random } from '../../core/base/random.ts';
 import type { BlobStore } from '../../core/ports/blob-store.ts';
-import { digestsOf, type FunctionDocument } from './documents.ts';
+import { blobsOf, type FunctionDocument } from './documents.ts';
 import type { DocumentStore } from './document-store.ts';
 import { KeyedLock } from './keyed-lock.ts';
 import { keys } from './keys.ts';
@@ -15,7 +15,7 @@ export interface Removal {
 
 /** Begun work that needs a look at these blobs when it ends, however it ends. */
 interface Pending {
-  readonly digests: readonly string[];
+  readonly blobs: readonly string[];
   /** Documents that may have taken or dropped the blobs; a trailing `/` stands for all documents below. */
   readonly owners: readonly string[];
   readonly removal?: Removal;
@@ -49,22 +49,22 @@ export class CodeReferences {
   async change<T>(
     options: {
       readonly owner: string;
-      readonly taken: readonly { readonly digest: string; readonly bytes?: Uint8Array }[];
+      readonly taken: readonly { readonly id: string; readonly bytes?: Uint8Array }[];
       readonly dropped: readonly string[];
     },
     write: () => Promise<T>,
   ): Promise<T> {
-    const digests = [...new Set([...options.taken.map((blob) => blob.digest), ...options.dropped])];
-    return this.withPending({ digests, owners: [options.owner] }, async () => {
+    const blobs = [...new Set([...options.taken.map((blob) => blob.id), ...options.dropped])];
+    return this.withPending({ blobs, owners: [options.owner] }, async () => {
       const pinned: string[] = [];
       try {
         for (const blob of options.taken) {
-          await this.locks.run(blob.digest, async () => {
-            const reference = keys.reference(blob.digest, options.owner);
+          await this.locks.run(blob.id, async () => {
+            const reference = keys.reference(blob.id, options.owner);
             this.pin(reference, 1);
             pinned.push(reference);
             await this.documents.put(reference, 1);
-            if (blob.bytes !== undefined) await this.store(blob.digest, blob.bytes);
+            if (blob.bytes !== undefined) await this.store(blob.id, blob.bytes);
           });
         }
         return await write();
@@ -74,12 +74,12 @@ export class CodeReferences {
     });
   }
 
-  /** Runs `remove`, after which none of the `owners` (keys, or key prefixes with a trailing `/`) need the `digests`. */
+  /** Runs `remove`, after which none of the `owners` (keys, or key prefixes with a trailing `/`) need the `blobs`. */
   async drop<T>(
-    what: { readonly digests: readonly string[]; readonly owners: readonly string[]; readonly removal?: Removal },
+    what: { readonly blobs: readonly string[]; readonly owners: readonly string[]; readonly removal?: Removal },
     remove: () => Promise<T>,
   ): Promise<T> {
-    return this.withPending({ ...what, digests: [...new Set(what.digests)] }, remove);
+    return this.withPending({ ...what, blobs: [...new Set(what.blobs)] }, remove);
   }
 
   private async withPending<T>(pending: Pending, work: () => Promise<T>): Promise<T> {
@@ -102,9 +102,10 @@ export class CodeReferences {
     }
   }
 
-  private async store(digest: string, bytes: Uint8Array): Promise<void> {
-    const stored = await this.blobs.put(bytes);
-    if (stored.digest !== digest) throw new Error(`blob store named ${digest} ${stored.digest}`);
+  private async store(id: string, bytes: Uint8Array): Promise<void> {
+    const [account = '', digest] = id.split('/');
+    const stored = await this.blobs.put(account, bytes);
+    if (stored.digest !== digest) throw new Error(`blob store named ${id} ${stored.digest}`);
   }
 
   private pin(reference: string, by: 1 | -1): void {
@@ -114,30 +115,30 @@ export class CodeReferences {
   }
 
   private async settle(pending: Pending): Promise<void> {
-    for (const digest of pending.digests) {
-      await this.locks.run(digest, () => this.settleOne(digest, pending.owners));
+    for (const id of pending.blobs) {
+      await this.locks.run(id, () => this.settleOne(id, pending.owners));
     }
   }
 
-  private async settleOne(digest: string, owners: readonly string[]): Promise<void> {
+  private async settleOne(id: string, owners: readonly string[]): Promise<void> {
     for (const owner of owners) {
-      const prefix = keys.reference(digest, owner);
+      const prefix = keys.reference(id, owner);
       for await (const reference of this.documents.scan(prefix)) {
         if (!owner.endsWith('/') && reference.key !== prefix) continue;
         if (this.pins.has(reference.key)) continue;
-        const ownerKey = reference.key.slice(keys.reference(digest, '').length);
-        if (!(await this.needs(ownerKey, digest))) await this.documents.delete(reference.key);
+        const ownerKey = reference.key.slice(keys.reference(id, '').length);
+        if (!(await this.needs(ownerKey, id))) await this.documents.delete(reference.key);
       }
     }
-    const remaining = await this.documents.list(keys.reference(digest, ''), { limit: 1 });
-    if (remaining.length === 0) await this.blobs.delete(digest);
+    const remaining = await this.documents.list(keys.reference(id, ''), { limit: 1 });
+    if (remaining.length === 0) await this.blobs.delete(id);
   }
 
-  private async needs(ownerKey: string, digest: string): Promise<boolean> {
+  private async needs(ownerKey: string, id: string): Promise<boolean> {
     const owner = await this.documents.read<Pick<FunctionDocument, 'layers'> & { record: FunctionDocument['record'] }>(
       ownerKey,
     );
-    return owner !== undefined && digestsOf(owner.value).includes(digest);
+    return owner !== undefined && blobsOf(owner.value).includes(id);
   }
 
   /** Finishes what a crash interrupted. Call once, before anything else; `finish` deletes what is left of a removed function. */

@@ -7,6 +7,7 @@ import type {
   VersionRecord,
 } from '../../core/domain/function.ts';
 import type { ReservedConfigRecord } from '../../core/domain/reserved-config.ts';
+import { blobId } from '../../core/ports/blob-store.ts';
 import type { TriggerRecord } from '../../core/domain/trigger.ts';
 
 /** A layer as a function took it: kept with the function, so that deleting the layer does not break who uses it. */
@@ -82,6 +83,6 @@ export interface BucketDocument {
 }
 
 /** Every blob that a document needs. */
-export function digestsOf(document: { record: { code: CodePackage }; layers?: readonly UsedLayer[] }): string[] {
-  return [document.record.code.digest, ...(document.layers ?? []).map((layer) => layer.code.digest)];
+export function blobsOf(document: { record: { code: CodePackage }; layers?: readonly UsedLayer[] }): string[] {
+  return [blobId(document.record.code), ...(document.layers ?? []).map((layer) => blobId(layer.code))];
 }

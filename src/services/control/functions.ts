@@ -5,11 +5,12 @@ import type { Random } from '../../core/base/random.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import type { CodePackage, FunctionConfig, FunctionRecord } from '../../core/domain/function.ts';
 import type { AvailableRuntime } from '../../core/domain/runtime.ts';
+import { blobId } from '../../core/ports/blob-store.ts';
 import type { FunctionView, Input } from '../../core/ports/control.ts';
 import type { AccountUse } from './account-use.ts';
 import type { CodeIntake, IncomingCode } from './code-intake.ts';
 import type { CodeReferences, Removal } from './code-references.ts';
-import { digestsOf, type FunctionDocument, type VersionDocument } from './documents.ts';
+import { blobsOf, type FunctionDocument, type VersionDocument } from './documents.ts';
 import { FieldReader, invalid } from './fields.ts';
 import { functionNotFound, type FunctionHeads, refuseLostUpdate } from './function-heads.ts';
 import { type ConfigPatch, type FunctionRequest, readFunctionInput } from './function-input.ts';
@@ -131,14 +132,12 @@ export class Functions {
       heads.locked(account, name, () =>
         heads.change(account, name, (current) => this.next(current, base, goal, request.patch, incoming?.package)),
       );
-    const goalDigests = digestsOf(goal);
-    const baseDigests = digestsOf(base);
-    const same = incoming === undefined && isDeepStrictEqual(goalDigests, baseDigests);
+    const goalBlobs = blobsOf(goal);
+    const baseBlobs = blobsOf(base);
+    const same = incoming === undefined && isDeepStrictEqual(goalBlobs, baseBlobs);
     if (same) return heads.headView(await write());
     const owner = keys.function(account, name);
-    return heads.headView(
-      await references.change({ owner, taken: taken(goal, incoming), dropped: baseDigests }, write),
-    );
+    return heads.headView(await references.change({ owner, taken: taken(goal, incoming), dropped: baseBlobs }, write));
   }
 
   /** The head after this update, from whatever it is now. */
@@ -187,13 +186,13 @@ export class Functions {
     await heads.exclusive(account, name, async (head) => {
       await refuseReserved(heads.documents, head);
       const { functionId } = head.value.record;
-      const digests = digestsOf(head.value);
+      const blobs = blobsOf(head.value);
       for await (const version of heads.documents.scan<VersionDocument>(keys.versions(account, name))) {
-        digests.push(...digestsOf(version.value));
+        blobs.push(...blobsOf(version.value));
       }
       const removal = { account, name, functionId };
       const owners = [head.key, keys.versions(account, name)];
-      await references.drop({ digests, owners, removal }, async () => {
+      await references.drop({ blobs, owners, removal }, async () => {
         await this.deleteHead(account, name, functionId);
         await this.options.removeChildren(removal);
       });
@@ -224,12 +223,9 @@ function alreadyExists(name: string): TidemillError {
   return new TidemillError('FunctionAlreadyExists', `function '${name}' already exists`);
 }
 
-function taken(
-  document: FunctionDocument,
-  incoming: IncomingCode | undefined,
-): { digest: string; bytes?: Uint8Array }[] {
-  return digestsOf(document).map((digest) =>
-    incoming !== undefined && digest === incoming.package.digest ? { digest, bytes: incoming.bytes } : { digest },
+function taken(document: FunctionDocument, incoming: IncomingCode | undefined): { id: string; bytes?: Uint8Array }[] {
+  return blobsOf(document).map((id) =>
+    incoming !== undefined && id === blobId(incoming.package) ? { id, bytes: incoming.bytes } : { id },
   );
 }
 

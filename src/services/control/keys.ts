@@ -12,7 +12,7 @@
  *   m/ACCOUNT/LAYER                    head of a layer: last number, access
  *   d/PREFIX                           domain prefix of an HTTP trigger -> the trigger
  *   b/BUCKET                           object trigger rules of a bucket, for overlap
- *   r/DIGEST/KEY                       the document KEY needs the blob DIGEST
+ *   r/ACCOUNT/DIGEST/KEY               the document KEY needs the blob ACCOUNT/DIGEST
  *   p/ID                               work begun and to be finished or undone after a crash
  */
 const WIDTH = 10;
@@ -46,7 +46,7 @@ export const keys = {
   layer: (account: string, layer: string) => `m/${account}/${layer}`,
   domain: (prefix: string) => `d/${prefix}`,
   bucket: (bucket: string) => `b/${bucket}`,
-  reference: (digest: string, owner: string) => `r/${digest}/${owner}`,
+  reference: (blob: string, owner: string) => `r/${blob}/${owner}`,
   pending: (id: string) => `p/${id}`,
 } as const;
 

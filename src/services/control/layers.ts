@@ -4,6 +4,7 @@ import { notSupported, TidemillError } from '../../core/domain/errors.ts';
 import type { LayerRecord } from '../../core/domain/function.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import { RUNTIMES } from '../../core/domain/runtime.ts';
+import { blobId } from '../../core/ports/blob-store.ts';
 import type { Input, LayerView, ListQuery, Page } from '../../core/ports/control.ts';
 import type { AccountUse } from './account-use.ts';
 import type { CodeIntake } from './code-intake.ts';
@@ -59,7 +60,7 @@ export class Layers {
           createdTime: this.options.clock.now(),
         };
         const owner = keys.layerVersion(account, layerName, version);
-        const taken = [{ digest: incoming.package.digest, bytes: incoming.bytes }];
+        const taken = [{ id: blobId(incoming.package), bytes: incoming.bytes }];
         await this.options.use.admit(account, { code: incoming.package }, () =>
           references.change({ owner, taken, dropped: [] }, () => documents.put(owner, { record }, 0)),
         );
@@ -124,7 +125,7 @@ export class Layers {
   async delete(account: string, layerName: string, version: string | number): Promise<void> {
     const { record } = await this.get(account, layerName, version);
     const key = keys.layerVersion(account, layerName, record.version);
-    await this.options.references.drop({ digests: [record.code.digest], owners: [key] }, () =>
+    await this.options.references.drop({ blobs: [blobId(record.code)], owners: [key] }, () =>
       this.options.documents.delete(key),
     );
   }

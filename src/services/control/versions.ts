@@ -4,7 +4,7 @@ import type { VersionRecord } from '../../core/domain/function.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import type { Input, ListVersionsQuery, Page } from '../../core/ports/control.ts';
 import type { CodeReferences } from './code-references.ts';
-import { type AliasDocument, digestsOf, type FunctionDocument, type VersionDocument } from './documents.ts';
+import { type AliasDocument, blobsOf, type FunctionDocument, type VersionDocument } from './documents.ts';
 import type { Document } from './document-store.ts';
 import { FieldReader, invalid, shown } from './fields.ts';
 import type { FunctionHeads } from './function-heads.ts';
@@ -56,7 +56,7 @@ export class Versions {
     };
     const owner = keys.version(account, name, versionId);
     const document: VersionDocument = { functionId: record.functionId, record: version, layers };
-    const taken = digestsOf(document).map((digest) => ({ digest }));
+    const taken = blobsOf(document).map((id) => ({ id }));
     return this.references.change({ owner, taken, dropped: [] }, async () => {
       const counted = {
         ...record,
@@ -149,7 +149,7 @@ export class Versions {
         );
       }
       const document = version.value;
-      await this.references.drop({ digests: digestsOf(document), owners: [version.key] }, async () => {
+      await this.references.drop({ blobs: blobsOf(document), owners: [version.key] }, async () => {
         await this.heads.documents.delete(version.key);
         await this.heads.documents.delete(keys.asyncConfig(account, name, document.record.versionId));
       });

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { blobId } from '../../../src/core/ports/blob-store.ts';
 import { CodeFolders } from '../../../src/adapters/code-fs/code-folders.ts';
 import { silentLogger } from '../../../src/core/base/log.ts';
 import { systemClock } from '../../../src/adapters/clock-system/index.ts';
@@ -105,7 +106,7 @@ test('a hundred callers at once share one unpack', async (context) => {
   const { cache, blobs } = await open(context);
   const code = await packageOf(blobs, [{ name: 'a', content: 'a' }]);
   const held = await Promise.all(Array.from({ length: 100 }, () => cache.package(code)));
-  assert.equal(blobs.opened.get(code.digest), 1);
+  assert.equal(blobs.opened.get(blobId(code)), 1);
   assert.equal(new Set(held.map((one) => one.path)).size, 1);
 });
 
@@ -173,7 +174,7 @@ test('what is no zip, and a missing blob, are told apart', async (context) => {
   const { cache, blobs } = await open(context);
   const junk = await packageOfBytes(blobs, Buffer.from('this is no zip archive at all, not even close'));
   await assert.rejects(cache.package(junk), refuses(/not a readable zip/));
-  const lost = { digest: 'f'.repeat(64), checksum: '0', size: 1 };
+  const lost = { owner: '1234567890123456', digest: 'f'.repeat(64), checksum: '0', size: 1 };
   await assert.rejects(cache.package(lost), { code: 'InternalServerError' });
 });
 

@@ -8,24 +8,24 @@ export class MemoryBlobs implements BlobStore {
   readonly opened = new Map<string, number>();
   private readonly blobs = new Map<string, Uint8Array>();
 
-  async put(bytes: Uint8Array | AsyncIterable<Uint8Array>): Promise<{ digest: string; size: number }> {
+  async put(account: string, bytes: Uint8Array | AsyncIterable<Uint8Array>): Promise<{ digest: string; size: number }> {
     const chunks: Uint8Array[] = [];
     if (bytes instanceof Uint8Array) chunks.push(bytes);
     else for await (const chunk of bytes) chunks.push(chunk);
     const all = Buffer.concat(chunks);
     const digest = createHash('sha256').update(all).digest('hex');
-    this.blobs.set(digest, all);
+    this.blobs.set(`${account}/${digest}`, all);
     return { digest, size: all.length };
   }
 
-  async get(digest: string): Promise<Uint8Array | undefined> {
-    return this.blobs.get(digest);
+  async get(id: string): Promise<Uint8Array | undefined> {
+    return this.blobs.get(id);
   }
 
-  async open(digest: string): Promise<{ size: number; body: AsyncIterable<Uint8Array> } | undefined> {
-    const bytes = this.blobs.get(digest);
+  async open(id: string): Promise<{ size: number; body: AsyncIterable<Uint8Array> } | undefined> {
+    const bytes = this.blobs.get(id);
     if (bytes === undefined) return undefined;
-    this.opened.set(digest, (this.opened.get(digest) ?? 0) + 1);
+    this.opened.set(id, (this.opened.get(id) ?? 0) + 1);
     return {
       size: bytes.length,
       body: (async function* () {
@@ -34,12 +34,12 @@ export class MemoryBlobs implements BlobStore {
     };
   }
 
-  async has(digest: string): Promise<boolean> {
-    return this.blobs.has(digest);
+  async has(id: string): Promise<boolean> {
+    return this.blobs.has(id);
   }
 
-  async delete(digest: string): Promise<void> {
-    this.blobs.delete(digest);
+  async delete(id: string): Promise<void> {
+    this.blobs.delete(id);
   }
 
   async *list(): AsyncIterable<string> {
@@ -72,6 +72,7 @@ export async function packageOf(blobs: BlobStore, items: readonly ZipItem[]): Pr
 }
 
 export async function packageOfBytes(blobs: BlobStore, bytes: Uint8Array): Promise<CodePackage> {
-  const { digest, size } = await blobs.put(bytes);
-  return { digest, checksum: '0', size };
+  const owner = '1234567890123456';
+  const { digest, size } = await blobs.put(owner, bytes);
+  return { owner, digest, checksum: '0', size };
 }

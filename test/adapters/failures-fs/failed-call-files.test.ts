@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -9,6 +9,7 @@ import { failedCallsSuite } from '../../../src/core/ports/failed-calls.suite.ts'
 import { SimulatedClock } from '../../services/scheduler/simulated-clock.ts';
 import { killAfterLines } from '../killed-child.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
+import { temporaryVault } from '../temporary-vault.ts';
 
 const BOUNDS = { payloadBytes: 65_536, perFunction: 100, bytes: 1_048_576, keptMs: 60_000 };
 const CALL = { account: '1', functionName: 'f', qualifier: 'LATEST', requestId: 'one', payload: Buffer.from('x') };
@@ -34,6 +35,23 @@ failedCallsSuite('failures-fs', async (context) => {
       await killAfterLines(new URL('./endless-keeper.ts', import.meta.url), [dir, String(now())], 9);
     },
   };
+});
+
+test('sealed, no byte of a payload is on disk in the clear, and it is found again', async (context) => {
+  const dir = join(await temporaryFolder(context), 'failed');
+  const clock = new SimulatedClock();
+  const vault = await temporaryVault(context);
+  const options = { dir, bounds: BOUNDS, clock, logger: silentLogger, vault };
+  const calls = await openFailedCalls(options);
+  calls.keep({ ...CALL, at: clock.now(), payload: Buffer.from('a personal secret') });
+  await calls.close();
+  for (const name of readdirSync(dir, { recursive: true, encoding: 'utf8' })) {
+    const path = join(dir, name);
+    if (statSync(path).isFile()) assert.equal(readFileSync(path).includes('personal'), false, name);
+  }
+  const again = await openFailedCalls(options);
+  assert.equal(Buffer.from((await again.find('1', 'one'))?.payload ?? []).toString(), 'a personal secret');
+  await again.close();
 });
 
 test('readable by the owner alone; half-written and foreign files do no harm', async (context) => {

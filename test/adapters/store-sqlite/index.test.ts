@@ -2,15 +2,13 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { describe, it, type TestContext } from 'node:test';
-import { openMasterKeyFile } from '../../../src/adapters/master-key-file/index.ts';
+import { describe, it } from 'node:test';
 import { openMetadataStore } from '../../../src/adapters/store-sqlite/index.ts';
-import { openEnvelopeVault } from '../../../src/adapters/vault-envelope/index.ts';
-import type { Vault } from '../../../src/core/ports/vault.ts';
 import { metadataStoreSuite } from '../../../src/core/ports/metadata-store.suite.ts';
 import { noSmallDisk, onSmallDisk } from '../full-disk.ts';
 import { killAfterLines } from '../killed-child.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
+import { temporaryVault } from '../temporary-vault.ts';
 
 metadataStoreSuite('store-sqlite', async (test) => {
   const path = join(await temporaryFolder(test), 'meta.db');
@@ -25,7 +23,7 @@ metadataStoreSuite('store-sqlite', async (test) => {
 metadataStoreSuite('store-sqlite, sealed', async (test) => {
   const folder = await temporaryFolder(test);
   const path = join(folder, 'meta.db');
-  const vault = await openVault(test, folder);
+  const vault = await temporaryVault(test, folder);
   let round = 0;
   return {
     open: () => openMetadataStore({ path, vault }),
@@ -34,17 +32,6 @@ metadataStoreSuite('store-sqlite, sealed', async (test) => {
       killAfterLines(new URL('./endless-writer.ts', import.meta.url), [path, `${1_000_000 * round++}`], answers),
   };
 });
-
-async function openVault(test: TestContext, folder: string): Promise<Vault> {
-  const master = openMasterKeyFile(join(folder, 'master.key'));
-  const onError = (error: Error): void => assert.fail(error);
-  const vault = await openEnvelopeVault({ folder: join(folder, 'keys'), master, onError });
-  test.after(async () => {
-    await vault.close();
-    master.close();
-  });
-  return vault;
-}
 
 /** Everything that lies in the folder under the name, write-ahead log and all. */
 async function onDisk(folder: string, name: string): Promise<string> {
@@ -63,7 +50,7 @@ describe('store-sqlite with a vault', () => {
     for (let number = 0; number < 1_200; number++) await plain.put(`${key}${number}`, { text: SECRET, number });
     await plain.close();
     assert.ok((await onDisk(folder, 'meta.db')).includes(SECRET));
-    const vault = await openVault(test, folder);
+    const vault = await temporaryVault(test, folder);
     const store = await openMetadataStore({ path, vault });
     assert.equal((await onDisk(folder, 'meta.db')).includes(SECRET), false, 'what was written before');
     await store.put(`${key}new`, { text: SECRET });
@@ -77,7 +64,7 @@ describe('store-sqlite with a vault', () => {
   it('a value that was moved to another key, or comes from another installation, is refused', async (test) => {
     const folder = await temporaryFolder(test);
     const path = join(folder, 'meta.db');
-    const store = await openMetadataStore({ path, vault: await openVault(test, folder) });
+    const store = await openMetadataStore({ path, vault: await temporaryVault(test, folder) });
     await store.put(key, { text: SECRET });
     await store.put(`${key}-other`, { text: 'other' });
     await store.close();
@@ -87,11 +74,11 @@ describe('store-sqlite with a vault', () => {
       `${key}-other`,
     );
     db.close();
-    const again = await openMetadataStore({ path, vault: await openVault(test, folder) });
+    const again = await openMetadataStore({ path, vault: await temporaryVault(test, folder) });
     assert.deepEqual((await again.get(key))?.value, { text: SECRET });
     await assert.rejects(again.get(`${key}-other`), /does not open/);
     await again.close();
-    const stranger = await openMetadataStore({ path, vault: await openVault(test, await temporaryFolder(test)) });
+    const stranger = await openMetadataStore({ path, vault: await temporaryVault(test) });
     await assert.rejects(stranger.get(key), /does not open/);
     await stranger.close();
   });

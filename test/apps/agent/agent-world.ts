@@ -7,9 +7,11 @@ import { openBlobStore } from '../../../src/adapters/blobs-fs/index.ts';
 import { systemRandom } from '../../../src/adapters/clock-system/index.ts';
 import { openInstallation, readInstallation } from '../../../src/adapters/installation-file/index.ts';
 import { createFramesInstanceDialer } from '../../../src/adapters/link-frames/index.ts';
+import { openMasterKeyFile } from '../../../src/adapters/master-key-file/index.ts';
 import { AgentNodes } from '../../../src/adapters/nodes-socket/agent-nodes.ts';
 import { peerSecret } from '../../../src/adapters/nodes-socket/peer-proof.ts';
 import { installationTag } from '../../../src/adapters/sandbox-oci/index.ts';
+import { openEnvelopeVault } from '../../../src/adapters/vault-envelope/index.ts';
 import { silentLogger } from '../../../src/core/base/log.ts';
 import type { FunctionConfig } from '../../../src/core/domain/function.ts';
 import type { BlobStore } from '../../../src/core/ports/blob-store.ts';
@@ -31,11 +33,19 @@ export class AgentWorld {
   private readonly base: string;
   private readonly tuning: object;
   private readonly isolation: string;
+  private readonly closeKeys: () => Promise<void>;
   private readonly pools: AgentNodes[] = [];
   private child: ChildProcess | undefined;
   private count = 0;
 
-  private constructor(base: string, blobs: BlobStore, tuning: object, isolation: string) {
+  private constructor(
+    base: string,
+    blobs: BlobStore,
+    tuning: object,
+    isolation: string,
+    closeKeys: () => Promise<void>,
+  ) {
+    this.closeKeys = closeKeys;
     this.base = base;
     this.runDir = join(base, 'r');
     this.data = join(base, 'd');
@@ -50,12 +60,30 @@ export class AgentWorld {
     mkdirSync(join(base, 'r'), { mode: 0o711 });
     mkdirSync(join(base, 'd'), { mode: 0o700 });
     openInstallation(join(base, 'd'), 'local');
-    return new AgentWorld(base, await openBlobStore({ dir: join(base, 'd', 'blobs') }), tuning, isolation);
+    const master = openMasterKeyFile(join(base, 'd', 'master.key'));
+    const onError = (error: Error): void => {
+      throw error;
+    };
+    const vault = await openEnvelopeVault({ folder: join(base, 'd', 'keys'), master, onError });
+    const blobs = await openBlobStore({ dir: join(base, 'd', 'blobs'), vault });
+    return new AgentWorld(base, blobs, tuning, isolation, async () => {
+      await vault.close();
+      master.close();
+    });
   }
 
   /** Resolves once the agent serves. */
   async startAgent(): Promise<void> {
-    const args = ['--data', this.data, '--run-dir', this.runDir, '--host', '127.0.0.1'];
+    const args = [
+      '--master-key',
+      join(this.data, 'master.key'),
+      '--data',
+      this.data,
+      '--run-dir',
+      this.runDir,
+      '--host',
+      '127.0.0.1',
+    ];
     const ports = ['--api-port', `${PLATFORM_PORT}`, '--objects-port', `${PLATFORM_PORT + 1}`, '--package-root', ROOT];
     const child = spawn(
       process.execPath,
@@ -137,6 +165,7 @@ export class AgentWorld {
   }
 
   async close(): Promise<void> {
+    await this.closeKeys();
     for (const pool of this.pools) await pool.close();
     if (this.child === undefined) await this.startAgent();
     await this.endAgent('SIGTERM');

@@ -4,7 +4,7 @@ import { readAgentSettings, readTuning } from '../../../src/apps/agent/settings.
 
 const ARGS = [
   ...['--data', '/d', '--run-dir', '/r', '--isolation', 'container', '--host', '127.0.0.1'],
-  ...['--api-port', '9527', '--objects-port', '9528', '--package-root', '/p'],
+  ...['--api-port', '9527', '--objects-port', '9528', '--package-root', '/p', '--master-key', '/m'],
 ];
 
 test('the command line is read whole; what is missing, unknown or wrong is refused by name', () => {

@@ -31,7 +31,16 @@ function inMemory(queue: EventQueue): EventQueue {
 const { accessKeyId, accessKeySecret } = openInstallation(data, 'local');
 const [api, objects] = [await openListenSocket('127.0.0.1', 0), await openListenSocket('127.0.0.1', 0)];
 const descriptors = ['--api-fd', String(api.descriptor), '--objects-fd', String(objects.descriptor)];
-const folders = ['--data', data, '--run-dir', data, '--package-root', join(import.meta.dirname, '../../..')];
+const folders = [
+  '--master-key',
+  join(data, 'master.key'),
+  '--data',
+  data,
+  '--run-dir',
+  data,
+  '--package-root',
+  join(import.meta.dirname, '../../..'),
+];
 const agentMain = join(import.meta.dirname, '../../../src/apps/agent/main.ts');
 const ports = ['--api-port', String(api.port), '--objects-port', String(objects.port), '--host', '127.0.0.1'];
 const agent = spawn(process.execPath, [agentMain, ...folders, ...ports, '--isolation', 'process'], {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Readable } from 'node:stream';
+import { blobId } from '../../../src/core/ports/blob-store.ts';
 import { signedHeaders } from '../signing.ts';
 import { FcModels, type FcWorld, fcWorld, viewOf } from './fc-world.ts';
 
@@ -12,8 +13,8 @@ before(async () => {
     {
       control: { functionCode: async () => viewOf().code, createFunction: async () => viewOf() },
       blobs: {
-        open: async (digest) =>
-          digest === viewOf().code.digest
+        open: async (id) =>
+          id === blobId(viewOf().code)
             ? { size: 9, body: Readable.from([Buffer.from('zip-'), Buffer.from('bytes')]) }
             : undefined,
       },

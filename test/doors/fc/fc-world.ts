@@ -76,7 +76,7 @@ export { FcModels };
 const T0 = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
 
 export function viewOf(rest: Partial<FunctionView> = {}): FunctionView {
-  const code = { digest: 'ab'.repeat(32), checksum: '11051210869376104954', size: 321 };
+  const code = { owner: '1234567890123456', digest: 'ab'.repeat(32), checksum: '11051210869376104954', size: 321 };
   return {
     record: {
       account: ACCOUNT,
@@ -109,7 +109,7 @@ export function layerOf(version: number): LayerView {
       account: ACCOUNT,
       layerName: 'L',
       version,
-      code: { digest: 'cd'.repeat(32), checksum: '7', size: 9 },
+      code: { owner: '1234567890123456', digest: 'cd'.repeat(32), checksum: '7', size: 9 },
       compatibleRuntime: ['nodejs20'],
       description: 'd',
       license: 'MIT',

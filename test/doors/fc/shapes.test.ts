@@ -140,7 +140,7 @@ test('layers: ARN as one encoded segment, acl a string, createTime, nextVersion 
   const { body } = await world.client.getLayerVersionByArn(layerOf(3).arn);
   assert.equal(seen['arn'], layerOf(3).arn);
   assert.deepEqual([body?.acl, body?.version, body?.createTime], ['0', 3, '2026-01-02T03:04:05Z']);
-  assert.match(body?.code?.location ?? '', /^http:\/\/127\.0\.0\.1:\d+\/tidemill\/code\/cdcd/);
+  assert.match(body?.code?.location ?? '', /^http:\/\/127\.0\.0\.1:\d+\/tidemill\/code\/1234567890123456\/cdcd/);
   const list = await world.client.listLayerVersions('L', new FcModels.ListLayerVersionsRequest({}));
   assert.deepEqual([list.body?.layers?.length, list.body?.nextVersion], [2, undefined]);
 });

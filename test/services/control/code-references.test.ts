@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { blobId } from '../../../src/core/ports/blob-store.ts';
 import type { Control } from '../../../src/core/ports/control.ts';
 import { TidemillError } from '../../../src/core/domain/errors.ts';
-import { digestsOf, type FunctionDocument } from '../../../src/services/control/documents.ts';
+import { blobsOf, type FunctionDocument } from '../../../src/services/control/documents.ts';
 import { ACCOUNT, functionInput, latency, startWorld, type World } from './memory-world.ts';
 import { zipOf } from './zips.ts';
 
@@ -14,7 +15,7 @@ function checkTidy({ store, blobs }: World): void {
   const heads = new Set<string>();
   const limited: string[] = [];
   for (const [key, { value }] of store.entries) {
-    if (/^[fvl]\//.test(key)) needed.set(key, [...new Set(digestsOf(value as FunctionDocument))]);
+    if (/^[fvl]\//.test(key)) needed.set(key, [...new Set(blobsOf(value as FunctionDocument))]);
     if (!key.startsWith('f/')) continue;
     const { functionId, name, reservedConcurrency } = (value as FunctionDocument).record;
     heads.add(functionId);
@@ -180,7 +181,8 @@ describe('blobs and what needs them', () => {
     await control.deleteLayerVersion(ACCOUNT, 'L', 1);
     await control.updateFunction(ACCOUNT, 'f', { layers: [], code: { zipFile: await zipOf({ 'index.js': 'two' }) } });
     assert.deepEqual(await catalog.spec(ACCOUNT, 'f', '1'), before);
-    for (const code of [before?.code, before?.layers[0]?.code]) assert.ok(world.blobs.blobs.has(code?.digest ?? ''));
+    for (const code of [before?.code, before?.layers[0]?.code])
+      assert.ok(code !== undefined && world.blobs.blobs.has(blobId(code)));
     checkTidy(world);
   });
 });

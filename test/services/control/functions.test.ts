@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { blobId } from '../../../src/core/ports/blob-store.ts';
 import { crc64 } from '../../../src/core/base/crc64.ts';
 import { LIMITS } from '../../../src/core/domain/limits.ts';
 import { ACCOUNT, functionInput, startWorld } from './memory-world.ts';
@@ -16,7 +17,7 @@ describe('functions', () => {
     const created = await control.createFunction(ACCOUNT, await functionInput('f'));
     assert.equal(created.functionArn, `acs:fc:local:${ACCOUNT}:functions/f`);
     assert.equal(created.versionId, 'LATEST');
-    const zip = world.blobs.blobs.get(created.code.digest);
+    const zip = world.blobs.blobs.get(blobId(created.code));
     assert.equal(created.code.checksum, crc64(zip ?? Buffer.alloc(0)));
     assert.deepEqual(await control.getFunction(ACCOUNT, 'f'), created);
     assert.deepEqual(await control.functionCode(ACCOUNT, 'f'), created.code);
@@ -103,13 +104,13 @@ describe('functions', () => {
     const before = await control.createFunction(ACCOUNT, await functionInput('f', {}, 'one'));
     const after = await control.updateFunction(ACCOUNT, 'f', { code: await base64('two') });
     assert.notEqual(after.code.digest, before.code.digest);
-    assert.deepEqual([...world.blobs.blobs.keys()], [after.code.digest]);
+    assert.deepEqual([...world.blobs.blobs.keys()], [blobId(after.code)]);
     await refused(
       control.updateFunction(ACCOUNT, 'f', { code: { zipFile: 'aGVsbG8=' } }),
       'InvalidArgument',
       /not a zip/,
     );
-    assert.deepEqual([...world.blobs.blobs.keys()], [after.code.digest]);
+    assert.deepEqual([...world.blobs.blobs.keys()], [blobId(after.code)]);
   });
 
   it('can be disabled and enabled, and say when running requests shall end', async () => {
@@ -184,6 +185,6 @@ describe('concurrent updates', () => {
     const outcomes = await Promise.allSettled(inputs.map((input) => control.createFunction(ACCOUNT, input)));
     assert.equal(outcomes.filter((outcome) => outcome.status === 'fulfilled').length, 1);
     const { code } = await control.getFunction(ACCOUNT, 'f');
-    assert.deepEqual([...world.blobs.blobs.keys()], [code.digest]);
+    assert.deepEqual([...world.blobs.blobs.keys()], [blobId(code)]);
   });
 });

@@ -105,31 +105,31 @@ export class MemoryBlobs implements BlobStore {
   readonly blobs = new Map<string, Uint8Array>();
   killed: () => boolean = () => false;
 
-  async put(bytes: Uint8Array | AsyncIterable<Uint8Array>): Promise<{ digest: string; size: number }> {
+  async put(account: string, bytes: Uint8Array | AsyncIterable<Uint8Array>): Promise<{ digest: string; size: number }> {
     if (!(bytes instanceof Uint8Array)) throw new Error('not needed here');
     await turn();
     if (this.killed()) throw new Killed('blob');
     const digest = createHash('sha256').update(bytes).digest('hex');
-    this.blobs.set(digest, Uint8Array.from(bytes));
+    this.blobs.set(`${account}/${digest}`, Uint8Array.from(bytes));
     return { digest, size: bytes.length };
   }
 
-  async get(digest: string): Promise<Uint8Array | undefined> {
-    return this.blobs.get(digest);
+  async get(id: string): Promise<Uint8Array | undefined> {
+    return this.blobs.get(id);
   }
 
   async open(): Promise<undefined> {
     return undefined;
   }
 
-  async has(digest: string): Promise<boolean> {
-    return this.blobs.has(digest);
+  async has(id: string): Promise<boolean> {
+    return this.blobs.has(id);
   }
 
-  async delete(digest: string): Promise<void> {
+  async delete(id: string): Promise<void> {
     await turn();
     if (this.killed()) throw new Killed('blob');
-    this.blobs.delete(digest);
+    this.blobs.delete(id);
   }
 
   async *list(): AsyncIterable<string> {

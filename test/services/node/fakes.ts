@@ -300,7 +300,7 @@ export function orderOf(config: Partial<FunctionConfig> = {}): StartOrder {
       functionArn: 'acs:fc:local:1234567890123456:functions/f',
       versionId: 'LATEST',
       config: { ...DEFAULT_CONFIG, ...config },
-      code: { digest: 'code1', checksum: '0', size: 1 },
+      code: { owner: '1234567890123456', digest: 'code1', checksum: '0', size: 1 },
       layers: [],
     },
   };

@@ -27,7 +27,7 @@ async function failureOf(starting: Promise<unknown>): Promise<StartFailure> {
 test('code and layers are mounted, limits and egress set, before the function is loaded', async () => {
   const { node, sandboxes } = makeNode();
   const order = orderOf({ memorySize: 256, cpu: 0.25, internetAccess: false });
-  const layer = (digest: string) => ({ arn: digest, code: { digest, checksum: '0', size: 1 } });
+  const layer = (digest: string) => ({ arn: digest, code: { owner: '1', digest, checksum: '0', size: 1 } });
   await node.start({ ...order, spec: { ...order.spec, layers: [layer('l1'), layer('l2')] } });
   const [sandbox] = sandboxes.all.values();
   assert.deepEqual(sandbox?.specialised, {

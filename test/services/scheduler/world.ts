@@ -33,7 +33,7 @@ import { SeededRandom, SimulatedClock } from './simulated-clock.ts';
 
 export const ACCOUNT = '1000000000000000';
 
-const CODE = { digest: 'd', checksum: '1', size: 1 };
+const CODE = { owner: '1234567890123456', digest: 'd', checksum: '1', size: 1 };
 
 export function configOf(more: Partial<FunctionConfig> = {}): FunctionConfig {
   return { ...defaultConfig('nodejs20', 'index.handler'), ...more };
