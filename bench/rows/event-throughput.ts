@@ -21,7 +21,7 @@ export const eventThroughput: Row = {
       const { dispatch, scheduling, ended } = buildDispatch(queue);
       const alive = setInterval(() => {}, 60_000);
       await scheduling.start();
-      dispatch.start();
+      await dispatch.start();
       const payload = new Uint8Array(300);
       const all = async (name: string): Promise<void> => {
         const until = ended() + EVENTS;

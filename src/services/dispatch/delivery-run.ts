@@ -40,7 +40,7 @@ class RefusedError extends Error {
  * (FC reference 5), or, when it refuses or is too long away, a dead letter.
  */
 export class DeliveryRun {
-  readonly event: LeasedEvent;
+  private lease: LeasedEvent;
   private readonly deps: DeliveryDeps;
   private readonly envelope: DeliveryEnvelope;
   private readonly abort = new AbortController();
@@ -49,8 +49,17 @@ export class DeliveryRun {
     const envelope = deliveryOf(event.headers);
     if (envelope === undefined) throw new Error(`event ${event.id} is no delivery`);
     this.deps = deps;
-    this.event = event;
+    this.lease = event;
     this.envelope = envelope;
+  }
+
+  get event(): LeasedEvent {
+    return this.lease;
+  }
+
+  /** Its lease had run out and came to this process again: it is the holder still, under a higher epoch. */
+  relet(event: LeasedEvent): void {
+    this.lease = event;
   }
 
   giveUp(reason: string): void {

@@ -25,6 +25,8 @@ const DELIVER_LATER_MS = 1_000;
 /** An event that this process holds: an invocation to be, or the delivery of a result. */
 interface HeldEvent {
   readonly event: LeasedEvent;
+  /** The same event came again, under a higher epoch. */
+  relet(event: LeasedEvent): void;
   run(onResolved: (spec: VersionSpec) => void): Promise<void>;
   giveUp(reason: string): void;
 }
@@ -50,11 +52,14 @@ export class EventConsumer {
   private readonly deliveries: DeliveryDeps;
   private readonly inherited: InheritedEvents;
   private readonly keys = new Map<string, KeyState>();
-  private readonly held = new Set<HeldEvent>();
+  /** By the event's id. */
+  private readonly held = new Map<string, HeldEvent>();
   private readonly lifetime = new DisposableStore();
   private readonly look: Alarm;
   private readonly renewal: Alarm;
   private readonly batch = new LeaseBatch();
+  /** The last question for events, answered or not. */
+  private leasing: Promise<unknown> = Promise.resolve();
   private delivering = 0;
   private pumping = false;
   private again = false;
@@ -88,7 +93,7 @@ export class EventConsumer {
     this.stopped = true;
     const now = this.deps.clock.now();
     const parked = [...this.keys.values()].flatMap((key) => key.parked.splice(0));
-    for (const run of parked) this.held.delete(run);
+    for (const run of parked) this.held.delete(run.event.id);
     await Promise.all(parked.map((run) => this.deps.queue.retry(run.event, unchanged(run.event, now))));
     if (this.held.size > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
   }
@@ -97,7 +102,7 @@ export class EventConsumer {
   close(): void {
     this.stopped = true;
     this.lifetime.dispose();
-    for (const run of this.held) run.giveUp('the server is shutting down');
+    for (const run of this.held.values()) run.giveUp('the server is shutting down');
   }
 
   private wake(): void {
@@ -127,7 +132,9 @@ export class EventConsumer {
       const max = Math.min(this.batch.size, HELD_MAX - this.held.size);
       if (this.stopped || max <= 0) return;
       const skip = this.withoutRoom();
-      const events = await queue.lease({ max, leaseMs: LEASE_MS, now: clock.now(), skip });
+      const leasing = queue.lease({ max, leaseMs: LEASE_MS, now: clock.now(), skip });
+      this.leasing = leasing;
+      const events = await leasing;
       for (const event of events) this.take(event);
       if (events.length > 0) this.again = true;
       const parked = events.some(({ key }) => (this.keys.get(key)?.parked.length ?? 0) > 0);
@@ -139,13 +146,17 @@ export class EventConsumer {
   }
 
   private take(event: LeasedEvent): void {
+    // The wall clock may be set, and then a lease runs out before it was renewed: what this process holds it does not run twice.
+    const known = this.held.get(event.id);
+    if (known !== undefined) return known.relet(event);
+    if (this.inherited.relet(event)) return;
     const run: HeldEvent = isDeliveryKey(event.key)
       ? new DeliveryRun(this.deliveries, event)
       : new EventRun(this.deps, event);
-    this.held.add(run);
+    this.held.set(event.id, run);
     this.renewSoon();
     if (this.stopped) {
-      this.held.delete(run);
+      this.held.delete(event.id);
       this.background(this.deps.queue.retry(event, unchanged(event, this.deps.clock.now())));
       return;
     }
@@ -158,7 +169,7 @@ export class EventConsumer {
     else if (run instanceof EventRun) key.parked.push(run);
     else {
       // Not kept here: there may be deliveries of any number of functions.
-      this.held.delete(run);
+      this.held.delete(event.id);
       if (key.running === 0) this.keys.delete(event.key);
       const dueAt = this.deps.clock.now() + DELIVER_LATER_MS;
       this.background(this.deps.queue.retry(event, unchanged(event, dueAt)));
@@ -211,7 +222,7 @@ export class EventConsumer {
       onResolved(undefined);
       this.delivering -= delivery;
       key.running--;
-      this.held.delete(run);
+      this.held.delete(run.event.id);
       if (key.running === 0 && key.parked.length === 0) this.keys.delete(run.event.key);
       if (this.held.size === 0) this.onIdle?.();
       this.wake();
@@ -221,16 +232,15 @@ export class EventConsumer {
 
   /** A task was told to stop while this process holds its event. */
   private stopTask(eventId: string): void {
-    for (const run of this.held) {
-      if (run.event.id !== eventId || !(run instanceof EventRun)) continue;
-      run.stop();
-      const key = this.keys.get(run.event.key);
-      const place = key?.parked.indexOf(run) ?? -1;
-      if (key === undefined || place < 0) return;
-      // It waited for room; to be ended it needs none.
-      key.parked.splice(place, 1);
-      return this.run(run, key);
-    }
+    const run = this.held.get(eventId);
+    if (!(run instanceof EventRun)) return;
+    run.stop();
+    const key = this.keys.get(run.event.key);
+    const place = key?.parked.indexOf(run) ?? -1;
+    if (key === undefined || place < 0) return;
+    // It waited for room; to be ended it needs none.
+    key.parked.splice(place, 1);
+    this.run(run, key);
   }
 
   private renewSoon(): void {
@@ -242,16 +252,20 @@ export class EventConsumer {
     const { clock } = this.deps;
     this.renewSoon();
     this.inherited.renew(clock.now() + LEASE_MS);
-    for (const run of this.held) this.background(this.renew(run, clock.now() + LEASE_MS));
+    for (const run of this.held.values()) this.background(this.renew(run, clock.now() + LEASE_MS));
   }
 
   private async renew(run: HeldEvent, expiresAt: number): Promise<void> {
-    if ((await this.deps.queue.renew(run.event, expiresAt)) || !this.held.has(run)) return;
+    const { event } = run;
+    if (await this.deps.queue.renew(event, expiresAt)) return;
+    // What is being leased now may be this very event, to this very process.
+    await this.leasing.catch(() => {});
+    if (run.event !== event || this.held.get(event.id) !== run) return;
     const key = this.keys.get(run.event.key);
     const place = key?.parked.indexOf(run) ?? -1;
     if (place >= 0) {
       key?.parked.splice(place, 1);
-      this.held.delete(run);
+      this.held.delete(event.id);
     } else {
       run.giveUp('another server has taken the event');
     }

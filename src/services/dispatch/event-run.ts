@@ -27,7 +27,7 @@ export interface EventDeps {
 
 /** One leased event: run, then settled or given back. */
 export class EventRun {
-  readonly event: LeasedEvent;
+  private lease: LeasedEvent;
   readonly envelope: AsyncEnvelope;
   private readonly deps: EventDeps;
   private readonly abort = new AbortController();
@@ -35,9 +35,18 @@ export class EventRun {
 
   constructor(deps: EventDeps, event: LeasedEvent) {
     this.deps = deps;
-    this.event = event;
+    this.lease = event;
     this.envelope = envelopeOf(event.headers);
     this.stopping = event.stopping;
+  }
+
+  get event(): LeasedEvent {
+    return this.lease;
+  }
+
+  /** Its lease had run out and came to this process again: it is the holder still, under a higher epoch. */
+  relet(event: LeasedEvent): void {
+    this.lease = event;
   }
 
   /** The lease is lost or the server ends: stop the function, somebody else will run it. */
@@ -141,7 +150,11 @@ export class EventRun {
   /** The recorded end. Nothing is recorded when the event is no longer ours to settle. */
   private async end(config: AsyncInvokeConfigRecord | undefined, ending: Omit<Ending, 'at'>): Promise<void> {
     const end = eventEnd(this.event, this.envelope, config, { ...ending, at: this.deps.clock.now() });
-    await this.deps.queue.settle(this.event, end);
+    for (let held: LeasedEvent | undefined; held !== this.lease; ) {
+      held = this.lease;
+      if (await this.deps.queue.settle(held, end)) return;
+      // Refused, although it is ours again since: once more.
+    }
   }
 }
 

@@ -19,7 +19,7 @@ interface InheritanceDeps {
  */
 export class InheritedEvents {
   private readonly deps: InheritanceDeps;
-  private readonly held = new Set<LeasedEvent>();
+  private readonly held = new Map<string, LeasedEvent>();
 
   constructor(deps: InheritanceDeps) {
     this.deps = deps;
@@ -36,15 +36,22 @@ export class InheritedEvents {
     const free = inherited.filter((event) => {
       const ended = this.earlierCall(event);
       if (ended === undefined) return true;
-      this.held.add(event);
-      void ended.then(() => this.giveBack(event));
+      this.held.set(event.id, event);
+      void ended.then(() => this.giveBack(event.id));
       return false;
     });
     await Promise.all(free.map((event) => queue.retry(event, unchanged(event, clock.now()))));
   }
 
+  /** Whether the event waits here; its lease had run out and came to this process again. */
+  relet(event: LeasedEvent): boolean {
+    if (!this.held.has(event.id)) return false;
+    this.held.set(event.id, event);
+    return true;
+  }
+
   renew(expiresAt: number): void {
-    for (const event of this.held)
+    for (const event of this.held.values())
       this.deps.queue.renew(event, expiresAt).catch((error: unknown) => this.failed(error));
   }
 
@@ -55,8 +62,10 @@ export class InheritedEvents {
     return this.deps.scheduling.earlierCall(requestId, account, functionName);
   }
 
-  private giveBack(event: LeasedEvent): void {
-    if (!this.held.delete(event)) return;
+  private giveBack(id: string): void {
+    const event = this.held.get(id);
+    if (event === undefined) return;
+    this.held.delete(id);
     this.deps.queue.retry(event, unchanged(event, this.deps.clock.now())).catch((error: unknown) => this.failed(error));
   }
 

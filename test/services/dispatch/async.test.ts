@@ -62,6 +62,43 @@ describe('accepting', () => {
   });
 });
 
+describe('the wall clock is set while an event runs', () => {
+  test('its lease runs out before it is renewed, and it is not run beside itself', async () => {
+    const world = await DispatchWorld.open();
+    world.catalog.put('f', { timeout: 60 });
+    world.catalog.put('other');
+    let [running, most] = [0, 0];
+    world.answer = async (call) => {
+      if (call.requestId !== 'long') return world.later(1, { errorType: undefined, payload: Buffer.from('ok') });
+      most = Math.max(most, ++running);
+      const answer = await world.later(20_000, { errorType: undefined, payload: Buffer.from('ok') });
+      running--;
+      return answer;
+    };
+    const { clock } = world;
+    const now = clock.now.bind(clock);
+    await world.dispatch.invokeAsync(eventFor('f', { requestId: 'long' }));
+    await clock.advance(2_000);
+    assert.equal(running, 1);
+    clock.now = () => now() + 45_000;
+    // Whatever comes next makes the queue look for leases that have run out.
+    await world.dispatch.invokeAsync(eventFor('other', { requestId: 'next' }));
+    await clock.advance(60_000);
+    assert.equal(most, 1);
+    assert.deepEqual(
+      world.facts.of('invocation-settled').map(({ requestId }) => requestId),
+      ['next', 'long'],
+    );
+    const ends = world.facts.of('event-ended').map(({ requestId, state, attempts }) => [requestId, state, attempts]);
+    assert.deepEqual(ends, [
+      ['next', 'Succeeded', 1],
+      ['long', 'Succeeded', 1],
+    ]);
+    assert.equal(world.queue.stored.length, 0);
+    await world.close();
+  });
+});
+
 describe('what can never run', () => {
   test('has one durable end, its dead letter and its facts; found again it changes nothing', async () => {
     const world = await DispatchWorld.open({ started: false });
@@ -70,7 +107,7 @@ describe('what can never run', () => {
     await world.dispatch.refuseAsync(eventFor('gone', { requestId: 'r1', dedupId: 'd', payload }), refused);
     // Killed here, the end is not lost: the event is in the queue and no instance is needed for what follows.
     assert.equal(world.queue.stored.length, 1);
-    world.dispatch.start();
+    await world.dispatch.start();
     await world.clock.advance(1_000);
     await world.dispatch.refuseAsync(eventFor('gone', { requestId: 'r2', dedupId: 'd', payload }), refused);
     await world.clock.advance(1_000);
@@ -314,7 +351,7 @@ describe('many events', () => {
     assert.ok(dead && (await world.queue.settle(dead, { state: 'Failed', attempts: 1, message: '', followers: [] })));
     const { flush } = world.facts;
     world.facts.flush = () => Promise.reject(new Error('the disk is full'));
-    world.dispatch.start();
+    await world.dispatch.start();
     await world.dispatch.invokeAsync(eventFor('f', { requestId: 'new' }));
     await world.clock.advance(5_000);
     assert.equal((await world.queue.untold(10)).length, 2);
@@ -341,7 +378,7 @@ describe('many events', () => {
     const ended = { taskId: 'told', state: 'Succeeded', attempts: 1, message: '' } as const;
     const at = world.clock.now();
     world.facts.append({ type: 'event-ended', at, account: ACCOUNT, functionName: 'f', requestId: 'told', ...ended });
-    world.dispatch.start();
+    await world.dispatch.start();
     await world.clock.advance(2_000);
     assert.deepEqual(
       world.facts
@@ -361,7 +398,7 @@ describe('many events', () => {
     await world.dispatch.invokeAsync(eventFor('f'));
     const [dead] = await world.queue.lease({ max: 1, leaseMs: 30_000, now: world.clock.now() });
     assert.ok(dead);
-    world.dispatch.start();
+    await world.dispatch.start();
     await world.clock.advance(1_000);
     assert.equal(world.facts.of('event-ended')[0]?.state, 'Succeeded');
     assert.equal(await world.queue.settle(dead, { state: 'Failed', attempts: 1, message: '', followers: [] }), false);

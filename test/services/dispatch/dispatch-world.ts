@@ -35,7 +35,7 @@ export class DispatchWorld extends World {
   static async open({ started = true } = {}): Promise<DispatchWorld> {
     const world = new DispatchWorld();
     await world.scheduling.start();
-    if (started) world.dispatch.start();
+    if (started) await world.dispatch.start();
     return world;
   }
 

@@ -42,6 +42,11 @@ test('an event whose call still runs is kept, its lease renewed, and given back 
     const end = { state: 'Failed', attempts: 1, message: '', followers: [] } as const;
     assert.equal(await queue.settle(each, end), false, 'whoever held it before has nothing to say');
   }
+  // The wall clock is set: its lease has run out and comes to the same process once more.
+  const [relet] = await queue.lease({ max: 9, leaseMs: 30_000, now: clock.now() + 60_000 });
+  assert.equal(relet?.id, 'running');
+  assert.equal(inherited.relet(relet), true);
+  assert.equal(inherited.relet({ ...relet, id: 'another' }), false);
   call.resolve();
   await settle();
   assert.equal(inherited.size, 0);

@@ -46,7 +46,7 @@ test('of many functions with room ever more is leased at once; without room litt
     }
   };
   await enqueue('room');
-  world.dispatch.start();
+  await world.dispatch.start();
   await world.clock.advance(60_000);
   assert.equal(world.queue.stored.length, 0);
   // What version runs, and so what room there is, shows with the first event of a function: only then it grows.

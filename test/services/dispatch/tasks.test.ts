@@ -117,7 +117,7 @@ test('a task whose server died while it was being stopped does not run again', a
   await world.queue.enqueue([{ id: 'x', key, dueAt: 0, headers, payload: Buffer.from(''), task: identity }]);
   await world.queue.lease({ max: 1, leaseMs: 30_000, now: world.clock.now() });
   await world.dispatch.tasks.stop(ACCOUNT, 'f', undefined, 't');
-  world.dispatch.start();
+  await world.dispatch.start();
   await world.clock.advance(1_000);
   assert.equal(await timeline(world, 't'), 'Enqueued Dequeued Stopping Stopped');
   assert.equal(world.facts.of('invocation-settled').length, 0);
