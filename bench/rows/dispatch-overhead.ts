@@ -114,6 +114,7 @@ export function buildDispatch(queue = plain<EventQueue>({})) {
     clock,
     identity: { credentialsFor: () => credentials },
     states: { isActive: () => true },
+    quotas: { onChange: () => ({ dispose() {} }) },
     random: { bytes: (count: number) => new Uint8Array(count), float: Math.random },
     facts: plain<FactLog>({
       append: (fact) => {

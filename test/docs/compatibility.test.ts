@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { operations } from '../../src/doors/fc/operations.ts';
+import { RAM, STS } from '../../src/doors/identity/operations.ts';
 import { named, page, rows, section } from './pages.ts';
 
 const text = page('docs/reference/compatibility.md');
@@ -42,3 +43,14 @@ const NESTED = new Set([
   ...['httpGetUrl', 'initialDelaySeconds', 'periodSeconds', 'timeoutSeconds', 'failureThreshold', 'successThreshold'],
   ...['nameServers', 'searches', 'dnsOptions', 'name', 'value'],
 ]);
+
+test('the page lists exactly the operations of RAM and STS, those that are refused with what to do instead', () => {
+  const known = Object.entries({ RAM, STS }).flatMap(([api, { operations: served, refused }]) => [
+    ...[...served.keys()].map((name) => `${name} ${api} yes`),
+    ...[...refused].map(([name, remedy]) => `${name} ${api} refused: ${remedy}`),
+  ]);
+  const found = rows(section(text, '## RAM and STS'))
+    .slice(2)
+    .map(([name, api, here]) => `${named(name)} ${api} ${here}`);
+  assert.deepEqual(found.toSorted(), known.toSorted());
+});

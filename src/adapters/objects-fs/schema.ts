@@ -3,14 +3,16 @@ import { DatabaseSync } from 'node:sqlite';
 /**
  * A `body` is the bytes of an object or of a part: pieces in order, each naming a content file. Bodies of copies share
  * content files; a content file without a piece is garbage. `event` is the outbox: rows appear in the transaction of the
- * change they tell of. `lineage` of an object is that of the function that wrote it; NULL: it was written from outside.
+ * change they tell of. A bucket counts its objects, and the bytes of objects and parts. `lineage` of an object is that of the function that wrote it; NULL: it was written from outside.
  */
 const TABLES = `
 CREATE TABLE IF NOT EXISTS bucket (
   name TEXT PRIMARY KEY,
   account TEXT NOT NULL,
   acl TEXT NOT NULL,
-  created_at INTEGER NOT NULL
+  created_at INTEGER NOT NULL,
+  objects INTEGER NOT NULL DEFAULT 0,
+  bytes INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS body (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -72,6 +74,7 @@ export function openDatabase(path: string): DatabaseSync {
     // In exclusive mode the first write takes the lock, and keeps it until the database is closed or its process dies.
     database.exec(`BEGIN IMMEDIATE; ${TABLES} COMMIT;`);
     addLineage(database);
+    addCounts(database);
     return database;
   } catch (error) {
     database.close();
@@ -84,4 +87,20 @@ function addLineage(database: DatabaseSync): void {
   const columns = database.prepare('PRAGMA table_info(object)').all();
   if (columns.some((column) => column['name'] === 'lineage')) return;
   database.exec('ALTER TABLE object ADD COLUMN lineage TEXT');
+}
+
+/** Stores made before buckets counted what is in them. */
+function addCounts(database: DatabaseSync): void {
+  const columns = database.prepare('PRAGMA table_info(bucket)').all();
+  if (columns.some((column) => column['name'] === 'objects')) return;
+  database.exec(`
+    BEGIN IMMEDIATE;
+    ALTER TABLE bucket ADD COLUMN objects INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE bucket ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+    UPDATE bucket SET
+      objects = (SELECT count(*) FROM object o WHERE o.bucket = bucket.name),
+      bytes = (SELECT coalesce(sum(b.size), 0) FROM object o JOIN body b ON b.id = o.body WHERE o.bucket = bucket.name)
+        + (SELECT coalesce(sum(b.size), 0) FROM upload u JOIN part p ON p.upload = u.id JOIN body b ON b.id = p.body
+           WHERE u.bucket = bucket.name);
+    COMMIT;`);
 }

@@ -18,7 +18,9 @@ import type {
   ObjectInfo,
   ObjectListQuery,
   ObjectPage,
+  ObjectQuotas,
   ObjectStore,
+  ObjectUsage,
   OpenObject,
   PartInfo,
   PutOptions,
@@ -42,6 +44,8 @@ export interface ObjectStoreOptions {
   readonly dir: string;
   readonly clock: Clock;
   readonly random: Random;
+  /** The most an account may have; default: no limit. */
+  readonly quotasOf?: (account: string) => ObjectQuotas;
 }
 
 /** Opens the object store in a folder, converging what a killed process left: half-written and orphaned files go. */
@@ -49,7 +53,7 @@ export async function openObjectStore(options: ObjectStoreOptions): Promise<Obje
   mkdirSync(options.dir, { recursive: true, mode: 0o700 });
   const database = openDatabase(join(options.dir, 'objects.db'));
   try {
-    const tables = new Tables(database);
+    const tables = new Tables(database, options.quotasOf ?? (() => UNLIMITED));
     const files = new ContentFiles(options.dir, options.random);
     files.sweep((id) => tables.isReferenced(id));
     return new FileObjectStore(database, tables, files, options);
@@ -58,6 +62,8 @@ export async function openObjectStore(options: ObjectStoreOptions): Promise<Obje
     throw error;
   }
 }
+
+const UNLIMITED: ObjectQuotas = { objects: Number.POSITIVE_INFINITY, objectBytes: Number.POSITIVE_INFINITY };
 
 /** The freed content files of a transaction beside its result. */
 interface Change<T> {
@@ -143,6 +149,10 @@ class FileObjectStore implements ObjectStore {
       .map(toBucket);
   }
 
+  async usage(account: string): Promise<ObjectUsage> {
+    return this.tables.usage.of(account);
+  }
+
   async head(bucket: string, key: string): Promise<ObjectInfo | undefined> {
     this.tables.requireBucket(bucket);
     return this.tables.object(bucket, key)?.info;
@@ -223,6 +233,7 @@ class FileObjectStore implements ObjectStore {
         if (row === undefined) continue;
         this.tables.sql('DELETE FROM object WHERE bucket = ? AND key = ?').run(bucket, key);
         freed.push(...this.tables.dropBody(row.body));
+        this.tables.usage.add(bucket, -1, -row.info.size);
         this.tables.appendEvent(at, { eventName, info: row.info, deltaSize: -row.info.size, context });
         removed.push(key);
       }
@@ -283,14 +294,14 @@ class FileObjectStore implements ObjectStore {
       const body = this.uploads.assemble(upload, parts, options);
       const eventName = 'ObjectCreated:CompleteMultipartUpload';
       const placed = this.place(upload, body, headers, eventName, options.condition, context);
-      return { result: placed.result, freed: [...placed.freed, ...this.uploads.drop(upload.uploadId)] };
+      return { result: placed.result, freed: [...placed.freed, ...this.uploads.drop(upload)] };
     });
   }
 
   async abortUpload(upload: UploadAddress): Promise<void> {
     this.commit(() => {
       this.uploads.require(upload);
-      return { result: undefined, freed: this.uploads.drop(upload.uploadId) };
+      return { result: undefined, freed: this.uploads.drop(upload) };
     });
   }
 
@@ -321,7 +332,7 @@ class FileObjectStore implements ObjectStore {
 
   /** Runs a change in a transaction, then discards what it freed and tells the listeners. */
   private commit<T>(change: () => Change<T>): T {
-    const { result, freed } = inTransaction(this.database, change);
+    const { result, freed } = inTransaction(this.database, () => this.tables.usage.within(change));
     for (const content of freed) this.files.discard(content);
     this.changed.emit();
     return result;

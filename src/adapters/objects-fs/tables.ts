@@ -5,10 +5,12 @@ import type {
   ObjectEvent,
   ObjectHeaders,
   ObjectInfo,
+  ObjectQuotas,
   WriteCondition,
   WriteContext,
 } from '../../core/ports/object-store.ts';
 import type { Piece } from './content-files.ts';
+import { Usage } from './usage.ts';
 import { headerColumns, integer, type ObjectRow, text, toBucket, toObject } from './rows.ts';
 
 export const OBJECT_COLUMNS = `o.bucket, o.key, o.body, o.content_type, o.system_headers, o.user_meta, o.last_modified, o.lineage,
@@ -32,10 +34,12 @@ export interface EventDetails {
 /** The statements that several operations share. Everything here is synchronous and belongs inside a transaction. */
 export class Tables {
   private readonly statements = new Map<string, StatementSync>();
+  readonly usage: Usage;
   private readonly database: DatabaseSync;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, quotasOf: (account: string) => ObjectQuotas) {
     this.database = database;
+    this.usage = new Usage(this, quotasOf);
   }
 
   /** A prepared statement, prepared once per SQL text. */
@@ -113,6 +117,7 @@ export class Tables {
     if (placed === undefined) throw new Error('the object just written is not there');
     const { info } = placed;
     const deltaSize = info.size - (old?.info.size ?? 0);
+    this.usage.add(place.bucket, old === undefined ? 1 : 0, deltaSize);
     this.appendEvent(place.at, { eventName: place.eventName, info, deltaSize, context });
     return { info, freed };
   }

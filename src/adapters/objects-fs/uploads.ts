@@ -59,6 +59,7 @@ export class Uploads {
     this.tables
       .sql('INSERT OR REPLACE INTO part (upload, number, body, last_modified) VALUES (?, ?, ?, ?)')
       .run(address.uploadId, partNumber, id, at);
+    this.tables.usage.add(address.bucket, 0, body.size - (old?.info.size ?? 0));
     return old === undefined ? [] : this.tables.dropBody(old.body);
   }
 
@@ -118,8 +119,12 @@ export class Uploads {
   }
 
   /** Forgets the upload and its parts; gives back freed content files. */
-  drop(uploadId: string): string[] {
-    const bodies = this.tables.sql('SELECT body FROM part WHERE upload = ?').all(uploadId);
+  drop({ bucket, uploadId }: UploadAddress): string[] {
+    const bodies = this.tables
+      .sql('SELECT p.body, b.size FROM part p JOIN body b ON b.id = p.body WHERE p.upload = ?')
+      .all(uploadId);
+    const size = bodies.reduce((sum, row) => sum + integer(row, 'size'), 0);
+    this.tables.usage.add(bucket, 0, -size);
     this.tables.sql('DELETE FROM part WHERE upload = ?').run(uploadId);
     this.tables.sql('DELETE FROM upload WHERE id = ?').run(uploadId);
     return bodies.flatMap((row) => this.tables.dropBody(integer(row, 'body')));

@@ -74,7 +74,7 @@ export async function startServer(settings: ServerSettings, parts: ServerParts):
     openEventQueue({ path: at('queue.db'), clock, rememberMs: LIMITS.asyncTaskKeptSeconds * 1000 }),
     openFactLog({ path: at('facts.db'), clock, log: logger }),
     openBlobStore({ dir: at('blobs'), vault }),
-    openObjectStore({ dir: at('objects'), clock, random }),
+    openObjectStore({ dir: at('objects'), clock, random, quotasOf: (account) => quotas.of(account) }),
   ]);
   const queue = parts.throughQueue?.(opened) ?? opened;
   const failed = await failedCallsOf(settings, { clock, logger, vault });
@@ -114,7 +114,8 @@ export async function startServer(settings: ServerSettings, parts: ServerParts):
     random,
     epoch,
     facts,
-    limits: schedulerLimits(settings.tuning),
+    limits: { ...schedulerLimits(settings.tuning), boundsOf: (account) => quotas.of(account) },
+    quotas,
     logger,
   });
   const serving = new ServingCatalog(catalog);

@@ -8,6 +8,8 @@ export type ThrottleReason =
   | 'account-instances'
   /** The account has as many calls in flight as it may. */
   | 'account-calls'
+  /** The instances of the account use as much memory as they may. */
+  | 'account-memory'
   /** The instance of the call's session runs as many calls as an instance may. */
   | 'session-instance'
   /** The function may only use reserved instances, and none is free. */

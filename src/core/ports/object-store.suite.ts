@@ -298,5 +298,35 @@ export function objectStoreSuite(name: string, open: () => Promise<ObjectStore &
       await put('m', 'x');
       assert.ok(((await store.events(0, 1))[0]?.sequence ?? 0) > last);
     });
+
+    test('what an account has is counted: objects, their bytes, and those of parts', async () => {
+      const account = '1000000000000009';
+      const has = async (objects: number, objectBytes: number): Promise<void> =>
+        assert.deepEqual(await store.usage(account), { objects, objectBytes });
+      await has(0, 0);
+      await store.createBucket(account, 'counted-1', undefined);
+      await store.createBucket(account, 'counted-2', undefined);
+      await store.put('counted-1', 'a', bytes('12345'), PUT, CONTEXT);
+      await store.put('counted-2', 'b', bytes('123'), PUT, CONTEXT);
+      await has(2, 8);
+      await store.put('counted-1', 'a', bytes('1'), PUT, CONTEXT);
+      await has(2, 4);
+      const upload = await store.createUpload('counted-1', 'm', {});
+      await store.putPart(upload, 1, bytes('1234567'), {});
+      const part = await store.putPart(upload, 1, bytes('123456'), {});
+      const unused = await store.putPart(upload, 2, bytes('99'), {});
+      assert.equal(unused.size, 2);
+      await has(2, 12);
+      await store.completeUpload(upload, [part], { minPartBytes: 1 }, CONTEXT);
+      await has(3, 10);
+      const given = await store.createUpload('counted-1', 'n', {});
+      await store.putPart(given, 1, bytes('1234'), {});
+      await store.abortUpload(given);
+      await store.remove('counted-1', ['a', 'm', 'nothing'], 'ObjectRemoved:DeleteObjects', CONTEXT);
+      await has(1, 3);
+      const source = { bucket: 'counted-2', key: 'b', sourceEtag: md5('123') };
+      await store.copy(source, { bucket: 'counted-1', key: 'c' }, {}, CONTEXT);
+      await has(2, 6);
+    });
   });
 }

@@ -101,6 +101,15 @@ export interface BucketDetails extends BucketInfo {
   readonly acl: BucketAcl;
 }
 
+/** What an account has in all its buckets. Parts of uploads under way count as bytes. */
+export interface ObjectUsage {
+  readonly objects: number;
+  readonly objectBytes: number;
+}
+
+/** The most an account may have. */
+export type ObjectQuotas = ObjectUsage;
+
 /** Bytes `start` up to and including `end`. */
 export interface ByteSpan {
   readonly start: number;
@@ -174,6 +183,7 @@ export interface UploadListQuery {
  * old object; bytes stream both ways in constant memory with back-pressure; a key is data and never names a file. Keys are
  * at most 1023 bytes of UTF-8 without U+0000 (checked: InvalidObjectName). Operations on a bucket that does not exist
  * reject with NoSuchBucket, on an upload that does not exist (or belongs to another key) with NoSuchUpload.
+ * What would leave the account of the bucket with more than its quota rejects with LimitExceededError and changes nothing.
  * Permission is the caller's business.
  */
 export interface ObjectStore extends ObjectSource {
@@ -190,6 +200,8 @@ export interface ObjectStore extends ObjectSource {
     account: string,
     query: { prefix: string; after: string; limit: number },
   ): Promise<readonly BucketDetails[]>;
+
+  usage(account: string): Promise<ObjectUsage>;
 
   /** Undefined: no such object. */
   head(bucket: string, key: string): Promise<ObjectInfo | undefined>;

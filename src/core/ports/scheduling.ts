@@ -56,6 +56,13 @@ export interface CallForecast {
 }
 
 /** Hands out leases: a free slot at once, or a place in the version's queue. */
+/** Waiting and running calls, instances, and their memory. */
+export interface AccountLoad {
+  readonly calls: number;
+  readonly instances: number;
+  readonly memoryMb: number;
+}
+
 export interface Scheduling {
   /**
    * Rejects with InstanceStartError when the start this call waited for failed, with TidemillError (ResourceExhausted,
@@ -80,6 +87,8 @@ export interface Scheduling {
    * Custom runtimes cannot say what they work on: instances of the function that were found are removed, and with them the call.
    */
   earlierCall(requestId: string, account: string, functionName: string): Promise<void> | undefined;
+  /** What the account uses this moment of what quotas bound. */
+  usage(account: string): AccountLoad;
   /** Stops giving new calls to instances of this version; they end when idle. */
   retire(versionKey: string): void;
 }

@@ -1,7 +1,7 @@
 import { functionArn } from '../../core/domain/arn.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import type { FunctionRecord } from '../../core/domain/function.ts';
-import { LIMITS } from '../../core/domain/limits.ts';
+import type { Quotas } from '../../core/ports/accounts.ts';
 import type { ConcurrencyConfigView, Input, ListQuery, Page } from '../../core/ports/control.ts';
 import type { FunctionDocument } from './documents.ts';
 import { FieldReader, invalid } from './fields.ts';
@@ -10,27 +10,31 @@ import { functionOfKey, keys } from './keys.ts';
 import { fromToken, pageLimit, takePage } from './paging.ts';
 
 /** All functions together may reserve this share of the account's instances (FC reference 7). */
-const RESERVABLE = Math.floor(LIMITS.instancesPerAccount * 0.9);
+const RESERVABLE_SHARE = 0.9;
 
 /** Instance quotas of functions (FC reference 1.5, 7). The head of the function holds the number; a marker makes it listable. */
 export class ConcurrencyConfigs {
   private readonly heads: FunctionHeads;
 
-  constructor(heads: FunctionHeads) {
+  private readonly quotas: Pick<Quotas, 'of'>;
+
+  constructor(heads: FunctionHeads, quotas: Pick<Quotas, 'of'>) {
     this.heads = heads;
+    this.quotas = quotas;
   }
 
   async put(account: string, name: string, input: Input): Promise<ConcurrencyConfigView> {
+    const reservable = Math.floor(this.quotas.of(account).instances * RESERVABLE_SHARE);
     const reader = new FieldReader(input);
-    const reserved = reader.integer('reservedConcurrency', { min: 0, max: RESERVABLE });
+    const reserved = reader.integer('reservedConcurrency', { min: 0, max: reservable });
     reader.done();
     if (reserved === undefined) throw invalid('reservedConcurrency', 'is required but not provided');
     return this.heads.exclusive(account, name, async () => {
       const others = await this.reservedByOthers(account, name);
-      if (others + reserved > RESERVABLE) {
+      if (others + reserved > reservable) {
         throw new TidemillError(
           'LimitExceededError',
-          `reservedConcurrency ${reserved} is too much: other functions reserve ${others} of the ${RESERVABLE} instances that may be reserved`,
+          `reservedConcurrency ${reserved} is too much: other functions reserve ${others} of the ${reservable} instances that may be reserved`,
         );
       }
       await this.heads.documents.put(keys.concurrency(account, name), 1);

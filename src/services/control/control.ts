@@ -112,7 +112,7 @@ function assemble(options: ControlOptions, documents: DocumentStore, use: Accoun
     aliases: new Aliases(heads, clock),
     layers: new Layers({ documents, intake, references, use, clock, region }),
     asyncConfigs: new AsyncConfigs(heads, clock),
-    concurrency: new ConcurrencyConfigs(heads),
+    concurrency: new ConcurrencyConfigs(heads, options.quotas),
     provision: new ProvisionConfigs(heads, clock),
     tags: new Tags(heads),
     async finishRemoval(removal) {

@@ -20,6 +20,7 @@ export function refusal(state: SchedulerState, version: VersionState): RejectRea
   if (!servesOnDemand(version)) return 'on-demand-off';
   if (needed > functionRoom(owner)) return 'function-limit';
   if (needed > accountRoom(owner)) return 'account-limit';
+  if (needed > accountMemoryRoom(owner.account, memoryMb)) return 'account-memory';
   if (needed > memoryRoom(state, memoryMb)) return memoryRefusal(state, version);
   return undefined;
 }
@@ -34,6 +35,7 @@ export function room(state: SchedulerState, version: VersionState): number {
   const more = Math.min(
     functionRoom(owner),
     accountRoom(owner),
+    accountMemoryRoom(owner.account, version.shape.memoryMb),
     ofMemory < 1 && version.waiting.size === 0 && mayClaim(state, version) ? 1 : ofMemory,
   );
   // Its own idle instances are free slots already, not room for more.
@@ -56,6 +58,10 @@ function accountRoom(owner: FunctionState): number {
   return account.limit - account.reserved - account.shared + account.idle;
 }
 
+function accountMemoryRoom(account: AccountState, memoryMb: number): number {
+  return Math.floor((account.memoryLimitMb - account.memoryMb + account.memoryIdleMb) / memoryMb);
+}
+
 function memoryRoom(state: SchedulerState, memoryMb: number): number {
   if (state.memoryCapacityMb === undefined) return Number.POSITIVE_INFINITY;
   const free = state.memoryCapacityMb - state.memoryUsedMb + state.memoryStoppingMb + state.memoryIdleMb;
@@ -64,7 +70,7 @@ function memoryRoom(state: SchedulerState, memoryMb: number): number {
 
 /**
  * Starts one instance for the oldest waiting call without a start of its own, making room where it must. Answers `started`,
- * or what is short: the function's limit, the account's, memory for good (`memory`), or only for now (`later`: memory of
+ * or what is short: the function's limit, the account's, the account's memory, memory for good (`memory`), or only for now (`later`: memory of
  * instances that are ending, or too many starts at once). A `reserved` one is for the floor, whether a call waits or not.
  */
 export function tryStart(
@@ -72,17 +78,19 @@ export function tryStart(
   version: VersionState,
   now: number,
   reserved = false,
-): 'started' | 'function' | 'account' | 'memory' | 'later' {
+): 'started' | 'function' | 'account' | 'account-memory' | 'memory' | 'later' {
   const owner = version.function;
   const { memoryMb } = version.shape;
   if (state.starting >= state.settings.startsAtOnce) return 'later';
   if (functionRoom(owner) < 1) return 'function';
   if (accountRoom(owner) < 1) return 'account';
+  if (accountMemoryRoom(owner.account, memoryMb) < 1) return 'account-memory';
   if (memoryRoom(state, memoryMb) < 1) return claim(state, version) ? 'later' : 'memory';
   if (owner.limit !== undefined && owner.instances >= owner.limit) evictOfFunction(state, owner);
   if (owner.limit === undefined && owner.account.shared >= owner.account.limit - owner.account.reserved) {
     evictOfAccount(state, owner.account);
   }
+  evictForAccountMemory(state, owner.account, memoryMb);
   const capacity = state.memoryCapacityMb ?? Number.POSITIVE_INFINITY;
   while (state.memoryUsedMb - state.memoryStoppingMb + memoryMb > capacity) {
     const victim = greedyDualVictim(state);
@@ -107,6 +115,16 @@ function evictOfAccount(state: SchedulerState, account: AccountState): void {
     if (owner.account !== account || owner.limit !== undefined) continue;
     end(state, instance, undefined);
     return;
+  }
+}
+
+/** Ends idle instances of the account, the longest idle first, until its quota has room for one of this size. */
+function evictForAccountMemory(state: SchedulerState, account: AccountState, memoryMb: number): void {
+  if (account.memoryMb + memoryMb <= account.memoryLimitMb) return;
+  for (const instance of state.idle.backwards()) {
+    if (instance.version.function.account !== account) continue;
+    end(state, instance, undefined);
+    if (account.memoryMb + memoryMb <= account.memoryLimitMb) return;
   }
 }
 

@@ -10,6 +10,7 @@ import { gatheringAt, grantBehind, learnQuickness } from './short-calls.ts';
 import { endUnwanted, evictReserved, freeInstance, setFloor } from './reserved-floor.ts';
 import {
   accountState,
+  boundsOf,
   addRequest,
   forgetIfDone,
   functionState,
@@ -57,6 +58,9 @@ export function decide(state: SchedulerState, event: SchedulerEvent, now: number
     case 'account-limit':
       accountState(state, event.account).limit = event.limit;
       return pumpAccount(state, event.account, now);
+    case 'account-bounds':
+      accountState(state, event.account).bound(boundsOf(state, event.account));
+      return pumpAccount(state, event.account, now);
     case 'reserve':
       return reserve(state, event, now);
     case 'memory':
@@ -71,7 +75,7 @@ export function decide(state: SchedulerState, event: SchedulerEvent, now: number
 
 function enqueue(state: SchedulerState, id: number, shape: VersionShape, wait: boolean, now: number): void {
   const version = state.versions.get(shape.key) ?? versionState(state, shape);
-  const full = version.function.account.calls >= state.settings.callsPerAccount;
+  const full = version.function.account.calls >= version.function.account.callLimit;
   const instance = full || version.function.limit === 0 ? undefined : freeInstance(version);
   if (instance === undefined && !wait) return;
   countArrival(version, now, state.settings);

@@ -63,6 +63,8 @@ export type SchedulerEvent =
       readonly limit: number | undefined;
     }
   | { readonly type: 'account-limit'; readonly account: string; readonly limit: number }
+  /** What the account may use has changed: it is asked for anew. */
+  | { readonly type: 'account-bounds'; readonly account: string }
   /** So many instances of the version are to be kept ready from now on, whatever the load; 0 = none. */
   | ({ readonly type: 'reserve'; readonly version: VersionShape } & ReservedFloor)
   /** Memory of all nodes together for instances; undefined: not known, never a reason to refuse. */
@@ -76,6 +78,7 @@ export type RejectReason =
   | 'function-limit'
   | 'account-limit'
   | 'account-calls'
+  | 'account-memory'
   | 'no-capacity'
   | 'on-demand-off'
   | 'start-failed';

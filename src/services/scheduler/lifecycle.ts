@@ -15,6 +15,7 @@ export function addInstance(
   version.instances.pushBack(instance.inVersion);
   state.memoryUsedMb += version.shape.memoryMb;
   version.function.instances++;
+  version.function.account.memoryMb += version.shape.memoryMb;
   if (version.function.limit === undefined) version.function.account.shared++;
   if (options.reserved === true) {
     instance.reserved = true;
@@ -90,6 +91,7 @@ function enterIdle(state: SchedulerState, instance: InstanceState, now: number):
   // One that was started ahead and not used yet ends no busy time.
   if (instance.used) noteIdle(instance.version, now);
   state.memoryIdleMb += instance.version.shape.memoryMb;
+  owner.account.memoryIdleMb += instance.version.shape.memoryMb;
   state.idle.pushFront(instance.inIdle);
   if (owner.limit === undefined) owner.account.idle++;
   // Left where it is while calls come and go: when it fires it looks how long the instance really was idle.
@@ -105,6 +107,7 @@ function leaveIdle(state: SchedulerState, instance: InstanceState): void {
   owner.idle--;
   instance.version.idle--;
   state.memoryIdleMb -= instance.version.shape.memoryMb;
+  owner.account.memoryIdleMb -= instance.version.shape.memoryMb;
   instance.inIdle.unlink();
   if (owner.limit === undefined) owner.account.idle--;
 }
@@ -181,6 +184,7 @@ export function unreserve(instance: InstanceState): void {
 function uncount(state: SchedulerState, instance: InstanceState): void {
   const owner = instance.version.function;
   owner.instances--;
+  owner.account.memoryMb -= instance.version.shape.memoryMb;
   if (owner.limit === undefined) owner.account.shared--;
   state.idleTimers.clear(instance.idleTimer);
 }

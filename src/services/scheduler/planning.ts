@@ -74,11 +74,16 @@ function startOne(state: SchedulerState, version: VersionState, now: number): bo
     return false;
   }
   if (version.ready + version.starting === 0) rejectAll(state, version, REASONS[result]);
-  else if (result === 'account') version.function.account.blocked.pushBack(version.blocked);
+  else if (result === 'account' || result === 'account-memory') version.function.account.blocked.pushBack(version.blocked);
   return false;
 }
 
-const REASONS = { function: 'function-limit', account: 'account-limit', memory: 'no-capacity' } as const;
+const REASONS = {
+  function: 'function-limit',
+  account: 'account-limit',
+  'account-memory': 'account-memory',
+  memory: 'no-capacity',
+} as const;
 
 /**
  * Room has become free: the versions that wait for it get their turn, one start each per round, so that a function that
@@ -110,7 +115,7 @@ export function pump(state: SchedulerState, freed: InstanceState | undefined, no
     version.blocked.unlink();
     if (version.ready + version.starting === 0) {
       rejectAll(state, version, REASONS[result]);
-    } else if (result === 'account') {
+    } else if (result === 'account' || result === 'account-memory') {
       version.function.account.blocked.pushBack(version.blocked);
     }
   }

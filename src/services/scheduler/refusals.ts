@@ -9,6 +9,8 @@ export interface BoundsInForce {
   readonly account: number;
   /** Calls in flight of the account. */
   readonly accountCalls: number;
+  /** Memory of the account's instances, MB. */
+  readonly accountMemoryMb: number;
   readonly reserved: number | undefined;
 }
 
@@ -36,13 +38,19 @@ export function refusalError(
       return exhausted(
         'account-instances',
         `the account uses all of its ${bounds.account} instances (those reserved for other functions included)`,
-        'Call again later, lower what other functions reserve, or ask the operator to raise instancesPerAccount.',
+        'Call again later, lower what other functions reserve, or ask the operator to raise the quota instances of the account.',
       );
     case 'account-calls':
       return exhausted(
         'account-calls',
         `the account has ${bounds.accountCalls} calls in flight, which is the most allowed`,
-        'Call again later, or ask the operator to raise callsPerAccount.',
+        'Call again later, or ask the operator to raise the quota calls of the account.',
+      );
+    case 'account-memory':
+      return exhausted(
+        'account-memory',
+        `the instances of the account use all of its ${bounds.accountMemoryMb} MB`,
+        'Call again later, give functions less memorySize, or ask the operator to raise the quota memoryMb of the account.',
       );
     case 'no-capacity':
       return new ThrottledError(

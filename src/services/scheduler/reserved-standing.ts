@@ -39,6 +39,7 @@ export interface StandingDeps {
 const KEPT_BACK: Readonly<Record<string, string>> = {
   function: 'the reserved concurrency of the function has no room for another instance',
   account: 'the account uses all of its instances (those reserved for other functions included)',
+  'account-memory': 'the instances of the account use all of its memory',
   memory: 'no machine has room for another instance',
 };
 

@@ -5,6 +5,7 @@ import type { Catalog } from '../../core/ports/catalog.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
 import type { Identity } from '../../core/ports/identity.ts';
 import type { InstanceDialer } from '../../core/ports/instance-link.ts';
+import type { Quotas } from '../../core/ports/accounts.ts';
 import type { NodePool } from '../../core/ports/node-pool.ts';
 import type { SchedulerSettings } from './settings.ts';
 
@@ -21,5 +22,7 @@ export interface SchedulingDeps {
   readonly facts: FactLog;
   /** Overrides of the scheduler's settings, e.g. `instancesPerAccount`. */
   readonly limits: Partial<SchedulerSettings>;
+  /** Whose numbers `limits.boundsOf` gives. */
+  readonly quotas: Pick<Quotas, 'onChange'>;
   readonly logger: Logger;
 }

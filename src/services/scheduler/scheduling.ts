@@ -3,7 +3,7 @@ import { DisposableStore } from '../../core/base/disposable.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import type { InstanceExit } from '../../core/domain/instance.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
-import type { CallForecast, InstanceView, Lease, PauseCounts, Scheduling } from '../../core/ports/scheduling.ts';
+import type { AccountLoad, CallForecast, InstanceView, Lease, PauseCounts, Scheduling } from '../../core/ports/scheduling.ts';
 import { Adoption } from './adoption.ts';
 import { EarlierCalls } from './earlier-calls.ts';
 import { room } from './capacity.ts';
@@ -21,7 +21,7 @@ import { OverloadGate } from './overload-gate.ts';
 import { refusalError } from './refusals.ts';
 import { ReservedCapacity } from './reserved-capacity.ts';
 import type { SchedulingDeps } from './scheduling-deps.ts';
-import { createSchedulerState, isQuiet, type SchedulerState } from './state.ts';
+import { accountState, createSchedulerState, isQuiet, type SchedulerState } from './state.ts';
 import { WaitingCall } from './waiting-calls.ts';
 
 /** A broken link is mostly the end of a process: the true reason of that is worth this long a wait, ms. */
@@ -130,6 +130,9 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
         for (const record of this.book.all()) if (standsStill(record)) record.pause = 'runs';
         this.background('adopt instances', this.adoption.all());
       }),
+    );
+    this.lifetime.add(
+      this.deps.quotas.onChange((account) => this.send({ type: 'account-bounds', account })),
     );
     this.lifetime.add(
       catalog.onFunction(({ account, name }) =>
@@ -385,6 +388,13 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
     );
   }
 
+  usage(account: string): AccountLoad {
+    const { calls, memoryMb } = accountState(this.state, account);
+    let instances = 0;
+    for (const { spec } of this.book.all()) if (spec.account === account) instances++;
+    return { calls, instances, memoryMb };
+  }
+
   private reject(request: number, reason: RejectReason): void {
     const call = this.waiting.get(request);
     if (call === undefined) return;
@@ -394,9 +404,11 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
       return;
     }
     const { account, functionName } = call.spec;
+    const bounds = accountState(this.state, account);
     const limits = {
-      account: this.state.accounts.get(account)?.limit ?? this.state.settings.instancesPerAccount,
-      accountCalls: this.state.settings.callsPerAccount,
+      account: bounds.limit,
+      accountCalls: bounds.callLimit,
+      accountMemoryMb: bounds.memoryLimitMb,
       reserved: this.known.reserved(`${account}/${functionName}`),
     };
     call.reject(refusalError(reason, call.spec, limits));

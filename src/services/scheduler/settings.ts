@@ -2,12 +2,21 @@ import type { BackoffPolicy } from '../../core/base/backoff.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import { KEEP_ALIVE_DEFAULTS, type KeepAliveSettings } from './keep-alive.ts';
 
+/** What one account may use of instances. */
+export interface AccountBounds {
+  readonly instances: number;
+  readonly calls: number;
+  readonly memoryMb: number;
+}
+
 /** What may be tuned about scheduling; everything has a value. */
 export interface SchedulerSettings {
   /** Most instances of one account, unless an `account-limit` event says otherwise. */
   readonly instancesPerAccount: number;
   /** Most calls of one account that wait or run at once. */
   readonly callsPerAccount: number;
+  /** What an account may use that has numbers of its own; undefined: the two above, and any memory. */
+  readonly boundsOf: (account: string) => AccountBounds | undefined;
   /** Most starts in progress at once over all functions: the rest wait their turn, function by function. */
   readonly startsAtOnce: number;
   /** Most instances of a version whose execution time nobody has measured yet. */
@@ -32,6 +41,7 @@ export interface SchedulerSettings {
 export const DEFAULT_SETTINGS: SchedulerSettings = {
   instancesPerAccount: LIMITS.instancesPerAccount,
   callsPerAccount: LIMITS.callsPerAccount,
+  boundsOf: () => undefined,
   startsAtOnce: 64,
   startsUnmeasured: 16,
   assumedStartMs: 300,

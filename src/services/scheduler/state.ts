@@ -3,7 +3,7 @@ import { LinkedList, ListNode } from '../../core/base/linked-list.ts';
 import { FairQueue } from './fairness.ts';
 import type { ReservedFloor, SchedulerEffect, VersionShape } from './events.ts';
 import { GapPrior, type KeepAliveMemory } from './keep-alive.ts';
-import { DEFAULT_SETTINGS, type SchedulerSettings } from './settings.ts';
+import { DEFAULT_SETTINGS, type AccountBounds, type SchedulerSettings } from './settings.ts';
 
 export const NO_FLOOR: ReservedFloor = { count: 0, onDemand: true, alwaysCpu: false, balanced: false };
 
@@ -101,7 +101,7 @@ export class VersionState {
   /** Instances kept for the floor: starting or ready. */
   reserved = 0;
   /** Why there are fewer than the floor asks for, as far as it is for want of room. */
-  shortOf: 'function' | 'account' | 'memory' | 'later' | undefined = undefined;
+  shortOf: 'function' | 'account' | 'account-memory' | 'memory' | 'later' | undefined = undefined;
   /** Replaced, but its floor still stands: retires with it. */
   retireWithFloor = false;
   /** Smoothed execution time, ms; 0 = never measured. */
@@ -174,9 +174,24 @@ export class AccountState {
   /** Versions that wait for room in the account. */
   readonly blocked = new LinkedList<VersionState>();
 
-  constructor(name: string, limit: number) {
+  callLimit: number;
+  memoryLimitMb: number;
+  /** Memory of the instances that count, and of those of them that are idle. */
+  memoryMb = 0;
+  memoryIdleMb = 0;
+
+  constructor(name: string, bounds: AccountBounds) {
     this.name = name;
-    this.limit = limit;
+    this.limit = bounds.instances;
+    this.callLimit = bounds.calls;
+    this.memoryLimitMb = bounds.memoryMb;
+  }
+
+  /** Every further instance and call is measured against these. */
+  bound({ instances, calls, memoryMb }: AccountBounds): void {
+    this.limit = instances;
+    this.callLimit = calls;
+    this.memoryLimitMb = memoryMb;
   }
 }
 
@@ -267,10 +282,15 @@ export function removeRequest(state: SchedulerState, request: RequestState): voi
 export function accountState(state: SchedulerState, name: string): AccountState {
   let account = state.accounts.get(name);
   if (account === undefined) {
-    account = new AccountState(name, state.settings.instancesPerAccount);
+    account = new AccountState(name, boundsOf(state, name));
     state.accounts.set(name, account);
   }
   return account;
+}
+
+export function boundsOf({ settings }: SchedulerState, account: string): AccountBounds {
+  const { instancesPerAccount: instances, callsPerAccount: calls } = settings;
+  return settings.boundsOf(account) ?? { instances, calls, memoryMb: Number.POSITIVE_INFINITY };
 }
 
 export function functionState(state: SchedulerState, key: string, account: string): FunctionState {

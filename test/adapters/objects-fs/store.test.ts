@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { openObjectStore } from '../../../src/adapters/objects-fs/store.ts';
 import type { Clock } from '../../../src/core/base/clock.ts';
 import type { ObjectStore, WriteContext } from '../../../src/core/ports/object-store.ts';
+import { TidemillError } from '../../../src/core/domain/errors.ts';
 import { objectStoreSuite } from '../../../src/core/ports/object-store.suite.ts';
 
 const clock: Clock = {
@@ -63,6 +64,50 @@ describe('files of objects-fs', () => {
     await second.put('bucket', 'new', bytes(Buffer.from('x')), PUT, { ...CONTEXT, lineage });
     assert.deepEqual((await second.head('bucket', 'new'))?.lineage, lineage);
     await second.close();
+  });
+
+  test('a store made before buckets counted is counted once', async () => {
+    const dir = await newFolder();
+    const first = await openObjectStore({ dir, clock, random });
+    await first.createBucket('1', 'bucket', undefined);
+    await first.put('bucket', 'old', bytes(Buffer.from('kept')), PUT, CONTEXT);
+    const upload = await first.createUpload('bucket', 'm', {});
+    await first.putPart(upload, 1, bytes(Buffer.from('part one')), {});
+    await first.close();
+    const database = new DatabaseSync(join(dir, 'objects.db'));
+    database.exec('ALTER TABLE bucket DROP COLUMN objects; ALTER TABLE bucket DROP COLUMN bytes');
+    database.close();
+    const second = await openObjectStore({ dir, clock, random });
+    assert.deepEqual(await second.usage('1'), { objects: 1, objectBytes: 12 });
+    await second.close();
+  });
+
+  test('what is more than the quota of the account is refused by its name, and changes nothing', async () => {
+    const dir = await newFolder();
+    const store = await openObjectStore({ dir, clock, random, quotasOf: () => ({ objects: 2, objectBytes: 10 }) });
+    const over = (quota: string) => (error: unknown) => {
+      assert.ok(error instanceof TidemillError && error.code === 'LimitExceededError', String(error));
+      return error.message.includes(`quota ${quota})`);
+    };
+    const put = (key: string, text: string) => store.put('bucket', key, bytes(Buffer.from(text)), PUT, CONTEXT);
+    await store.createBucket('1', 'bucket', undefined);
+    await put('a', '12345');
+    await assert.rejects(put('b', '123456'), over('objectBytes'));
+    assert.equal(await store.head('bucket', 'b'), undefined);
+    await put('b', '12345');
+    await assert.rejects(put('c', ''), over('objects'));
+    await assert.rejects(put('a', '123456'), over('objectBytes'));
+    assert.equal((await store.head('bucket', 'a'))?.size, 5);
+    const upload = await store.createUpload('bucket', 'a', {});
+    await assert.rejects(store.putPart(upload, 1, bytes(Buffer.from('1')), {}), over('objectBytes'));
+    assert.equal((await contentFiles(dir)).length, 2);
+    assert.equal((await store.events(0, 10)).length, 2);
+    await put('a', '1');
+    // parts give way to the object that is made of them
+    const part = await store.putPart(upload, 1, bytes(Buffer.from('1234')), {});
+    await store.completeUpload(upload, [part], { minPartBytes: 1 }, CONTEXT);
+    assert.deepEqual(await store.usage('1'), { objects: 2, objectBytes: 9 });
+    await store.close();
   });
 
   test('everything is there after closing and opening again', async () => {

@@ -31,6 +31,32 @@ test('a cancelled call counts no longer', () => {
   assert.equal(next.end, 'done');
 });
 
+test('the memory of an account is bounded: idle instances of its own give way, others are not touched', () => {
+  const bounds = { instances: 10, calls: 10, memoryMb: 1_024 };
+  const simulator = new Simulator({ settings: { boundsOf: (account) => (account === 'acc' ? bounds : undefined) } });
+  const of = (name: string, account = 'acc') =>
+    shapeOf(name, { account, functionKey: `${account}/${name}`, key: `${account}/${name}@1`, memoryMb: 512 });
+  const other = simulator.call(of('x', 'other'), 10_000);
+  const calls = ['f', 'g', 'h'].map((name) => simulator.call(of(name), 3_000));
+  assert.deepEqual(
+    calls.map(({ end }) => end),
+    ['waiting', 'waiting', 'account-memory'],
+  );
+  simulator.run(4_000);
+  const account = simulator.state.accounts.get('acc');
+  assert.deepEqual([account?.memoryMb, account?.memoryIdleMb], [1_024, 1_024]);
+  const later = simulator.call(of('h'), 10);
+  simulator.run(8_000);
+  assert.equal(later.end, 'done');
+  assert.equal(account?.memoryMb, 1_024, 'an idle one has gone for it');
+  bounds.memoryMb = 512;
+  simulator.send({ type: 'account-bounds', account: 'acc' });
+  assert.equal(account?.memoryLimitMb, 512);
+  simulator.run(20_000_000);
+  assert.equal(other.end, 'done');
+  for (const each of simulator.state.accounts.values()) assert.deepEqual([each.memoryMb, each.memoryIdleMb], [0, 0]);
+});
+
 test('every refusal names the limit, its value and what to do', async () => {
   const world = new World();
   const scheduling = createScheduling({
@@ -49,7 +75,7 @@ test('every refusal names the limit, its value and what to do', async () => {
     code: 'ResourceExhausted',
     status: 429,
     message: /all of its 1 instances/,
-    remedy: /instancesPerAccount/,
+    remedy: /quota instances/,
   });
   await scheduling.close();
   const few = createScheduling({ ...world.parts(), epoch: 2, limits: { callsPerAccount: 1 } });
@@ -61,7 +87,7 @@ test('every refusal names the limit, its value and what to do', async () => {
     reason: 'account-calls',
     status: 429,
     message: /1 calls in flight/,
-    remedy: /callsPerAccount/,
+    remedy: /quota calls/,
   });
   await few.close();
 });

@@ -312,6 +312,8 @@ export class World {
   readonly identity: Pick<Identity, 'credentialsFor'> = {
     credentialsFor: () => ({ accessKeyId: 'a', accessKeySecret: 's', securityToken: 't', expiresAt: 0 }),
   };
+  readonly quotaChanges = new Emitter<string>();
+  readonly quotas = { onChange: (listener: (account: string) => void) => this.quotaChanges.subscribe(listener) };
   readonly dialer: InstanceDialer = { dial: async (address) => this.link(address) };
   dialFails: Error | undefined;
   busyAtConnect: readonly string[] = [];
@@ -328,8 +330,8 @@ export class World {
 
   /** What services are made of. */
   parts() {
-    const { pool, dialer, identity, catalog, clock, random, facts, logger } = this;
-    return { pool, dialer, identity, catalog, clock, random, facts, logger };
+    const { pool, dialer, identity, catalog, clock, random, facts, logger, quotas } = this;
+    return { pool, dialer, identity, catalog, clock, random, facts, logger, quotas };
   }
 
   private link(address: InstanceAddress): FakeLink {
