@@ -74,7 +74,8 @@ function startOne(state: SchedulerState, version: VersionState, now: number): bo
     return false;
   }
   if (version.ready + version.starting === 0) rejectAll(state, version, REASONS[result]);
-  else if (result === 'account' || result === 'account-memory') version.function.account.blocked.pushBack(version.blocked);
+  else if (result === 'account' || result === 'account-memory')
+    version.function.account.blocked.pushBack(version.blocked);
   return false;
 }
 

@@ -3,7 +3,14 @@ import { DisposableStore } from '../../core/base/disposable.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import type { InstanceExit } from '../../core/domain/instance.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
-import type { AccountLoad, CallForecast, InstanceView, Lease, PauseCounts, Scheduling } from '../../core/ports/scheduling.ts';
+import type {
+  AccountLoad,
+  CallForecast,
+  InstanceView,
+  Lease,
+  PauseCounts,
+  Scheduling,
+} from '../../core/ports/scheduling.ts';
 import { Adoption } from './adoption.ts';
 import { EarlierCalls } from './earlier-calls.ts';
 import { room } from './capacity.ts';
@@ -131,9 +138,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
         this.background('adopt instances', this.adoption.all());
       }),
     );
-    this.lifetime.add(
-      this.deps.quotas.onChange((account) => this.send({ type: 'account-bounds', account })),
-    );
+    this.lifetime.add(this.deps.quotas.onChange((account) => this.send({ type: 'account-bounds', account })));
     this.lifetime.add(
       catalog.onFunction(({ account, name }) =>
         this.background('follow a change of a function', this.known.changed(account, name)),
