@@ -56,6 +56,7 @@ export const ERRORS = {
   ConcurrentUpdateError: row('caller', 409, 'Read the resource again and repeat the update.'),
   ProvisionConfigExist: row('caller', 409, 'Delete the provision config first.'),
   ResidentScalingConfigExists: row('caller', 409, 'Delete the scaling config first.'),
+  Unauthorized: row('caller', 401, 'Send the credentials that the trigger asks for.'),
   InvalidWebhookSignature: row('caller', 401, 'Give the sender and the trigger the same secret.'),
   InvalidSession: row('caller', 401, 'Start a new session: send the request without the session id.'),
   ClientClosedRequest: row('caller', 499, 'None needed: the caller went away before the answer.'),

@@ -90,4 +90,5 @@ export const LIMITS = {
   descendantsPerMinute: 10_000,
   policyDocumentChars: 6_144,
   policyStatements: 100,
+  triggerAuthEntries: 20,
 } as const;

@@ -1,11 +1,14 @@
 import type { EventPattern } from './event-pattern.ts';
 import type { Lineage } from './lineage.ts';
+import type { TriggerAuth } from './trigger-auth.ts';
 
 export type TriggerType = 'http' | 'oss' | 'timer' | 'eventbridge';
 
 export interface HttpTriggerConfig {
   readonly type: 'http';
-  readonly authType: 'anonymous' | 'function';
+  readonly authType: 'anonymous' | 'function' | TriggerAuth['kind'];
+  /** For the types that know callers without an access key. Holds secrets. */
+  readonly auth?: TriggerAuth;
   readonly methods: readonly string[];
   readonly disableUrlInternet: boolean;
   /** DNS label of the trigger's host name, stable for its life. */

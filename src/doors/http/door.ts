@@ -18,8 +18,10 @@ import { lineageOf } from '../wire/lineage.ts';
 import { HttpConditions } from '../wire/request-conditions.ts';
 import { requestIdOf } from '../wire/request-id.ts';
 import { checkHeadLimits } from '../wire/request-limits.ts';
+import { admit, type Admission } from './admission.ts';
 import { corsHeaders } from './cors.ts';
 import { isPrivatePeer, type TriggerAddress, triggerAddress } from './trigger-address.ts';
+import { NotPresented } from './trigger-auth.ts';
 import { callTrigger } from './trigger-call.ts';
 import { callWebhook } from './webhook-call.ts';
 
@@ -58,6 +60,8 @@ export interface TriggerRequest {
   readonly lineage: Lineage;
   /** SHA-256 the body must have, when the client signed one. */
   readonly bodyHash: string | undefined;
+  /** What the caller is known by, for triggers with tokens, passwords or signed tokens. */
+  readonly admission: Admission | undefined;
 }
 
 /** URLs that run functions (FC reference 4.4, 4.5, 6.2). */
@@ -69,8 +73,10 @@ export function createHttpDoor(options: HttpDoorOptions): HttpDoor {
     handle: (req, res) => {
       const requestId = requestIdOf(req, deps.random, deps.clock);
       answer(deps, req, res, triggerAddress(req, domains), requestId).catch((error: unknown) => {
+        const failure = asTidemillError(error, requestId, deps.logger);
         if (!res.headersSent) for (const [name, value] of corsHeaders(req, [])) res.setHeader(name, value);
-        sendError(res, requestId, asTidemillError(error, requestId, deps.logger));
+        if (!res.headersSent && failure instanceof NotPresented) res.setHeader('WWW-Authenticate', failure.challenge);
+        sendError(res, requestId, failure);
         // what is left of the body is read and dropped, so that the client gets to see the answer
         req.resume();
       });
@@ -92,6 +98,8 @@ async function answer(
   if (trigger?.config.type !== 'http') throw noTrigger(address.domainPrefix);
   checkAccess(req, address, trigger.config);
   const verified = trigger.config.authType === 'function' ? verifiedFor(deps, req, trigger) : undefined;
+  const { auth } = trigger.config;
+  const admission = auth === undefined ? undefined : await admit(auth, req, address.target, deps.clock.now());
   await callTrigger(deps, req, res, {
     requestId,
     address,
@@ -99,6 +107,7 @@ async function answer(
     caller: verified?.principal ?? 'anonymous',
     lineage: lineageOf(deps.callers, req, verified?.principal, requestId, 'http'),
     bodyHash: verified?.bodyHash,
+    admission,
   });
 }
 

@@ -5,7 +5,7 @@ import { LIMITS } from '../../core/domain/limits.ts';
 import { isCustomRuntime } from '../../core/domain/version-spec.ts';
 import type { InvokeAnswer, InvokeCommand, Target } from '../../core/ports/dispatch.ts';
 import { cancellation, sendStream } from '../wire/answer.ts';
-import { hasBody, readBody, streamBody } from '../wire/body.ts';
+import { checkedBody, hasBody, readBody, streamBody } from '../wire/body.ts';
 import { type InvocationOptions, invocationOptions } from '../wire/invocation-headers.ts';
 import { timingHeader, wantsTimings } from '../wire/timing-header.ts';
 import { sessionHeaders, sessionOf } from '../wire/session-affinity.ts';
@@ -61,9 +61,9 @@ async function callAsync(
   options: InvocationOptions,
   custom: boolean,
 ): Promise<void> {
-  const { requestId, trigger, bodyHash } = request;
+  const { requestId, trigger } = request;
   const payload = custom
-    ? await readBody(req, LIMITS.asyncPayloadBytes, bodyHash)
+    ? await wholeBody(req, request, LIMITS.asyncPayloadBytes)
     : await eventOf(deps, req, request, LIMITS.asyncPayloadBytes);
   const { taskId } = await deps.dispatch.invokeAsync({
     requestId,
@@ -96,13 +96,27 @@ function callHead(req: IncomingMessage, request: TriggerRequest): Omit<HttpCall,
   return {
     method: req.method ?? 'GET',
     target: request.address.target,
-    headers: requestHeaders(req.rawHeaders, req.headers.connection),
+    headers: headersFor(req, request),
   };
+}
+
+/** What the function sees: what the caller sent, and what the trigger knows of the caller. */
+function headersFor(req: IncomingMessage, { admission }: TriggerRequest): HeaderPairs {
+  const headers = requestHeaders(req.rawHeaders, req.headers.connection);
+  return admission === undefined ? headers : admission.headers(headers);
+}
+
+/** The body, which may have been read already to find out who calls. */
+async function wholeBody(req: IncomingMessage, request: TriggerRequest, limit: number): Promise<Buffer> {
+  const { body } = request.admission ?? {};
+  return body === undefined ? readBody(req, limit, request.bodyHash) : checkedBody(body, limit, request.bodyHash);
 }
 
 /** Streamed, unless the client signed a hash of the whole body: that has to be checked before the function sees a byte. */
 async function customBody(req: IncomingMessage, request: TriggerRequest): Promise<HttpCall['body']> {
-  if (request.bodyHash !== undefined) return readBody(req, LIMITS.syncPayloadBytes, request.bodyHash);
+  if (request.bodyHash !== undefined || request.admission?.body !== undefined) {
+    return wholeBody(req, request, LIMITS.syncPayloadBytes);
+  }
   return hasBody(req) ? streamBody(req, LIMITS.syncPayloadBytes) : NOTHING;
 }
 
@@ -113,11 +127,11 @@ async function eventOf(
   limit: number,
 ): Promise<Buffer> {
   refuseWebSocket(req);
-  const body = await readBody(req, limit, request.bodyHash);
+  const body = await wholeBody(req, request, limit);
   return requestEvent({
     method: req.method ?? 'GET',
     target: request.address.target,
-    headers: requestHeaders(req.rawHeaders, req.headers.connection),
+    headers: headersFor(req, request),
     body,
     accountId: request.trigger.account,
     domainName: hostName(req),

@@ -5,9 +5,11 @@ import type {
   HttpTriggerConfig,
   OssTriggerConfig,
   TimerTriggerConfig,
+  TriggerConfig,
   TriggerType,
 } from '../../core/domain/trigger.ts';
 import { FieldReader, invalid, isRecord, shown } from './fields.ts';
+import { readTriggerAuth } from './trigger-auth-config.ts';
 
 const TYPES: readonly TriggerType[] = ['http', 'oss', 'timer', 'eventbridge'];
 /** Types of Function Compute that need a cloud service behind them (FC reference 6). */
@@ -66,15 +68,12 @@ export function parseTriggerConfig(value: unknown): { reader: FieldReader; raw: 
 }
 
 /** FC reference 6.2. `domainPrefix` is not the caller's to choose. */
-export function readHttpConfig(reader: FieldReader, domainPrefix: string): HttpTriggerConfig {
-  const authType = reader.raw('authType');
-  if (typeof authType === 'string' && ['jwt', 'basic', 'bearer'].includes(authType)) {
-    throw notSupported(
-      `authType '${authType}'`,
-      "Use 'anonymous' and check the token in the function, or 'function' for signed calls.",
-    );
-  }
-  const auth = reader.oneOf('authType', ['anonymous', 'function']) ?? 'function';
+export function readHttpConfig(
+  reader: FieldReader,
+  domainPrefix: string,
+  before: TriggerConfig | undefined,
+): HttpTriggerConfig {
+  const authType = reader.oneOf('authType', ['anonymous', 'function', 'jwt', 'basic', 'bearer']) ?? 'function';
   const methods = reader.strings('methods', { maxItems: METHODS.length }) ?? [];
   if (methods.length === 0)
     throw invalid('triggerConfig.methods', 'is required but not provided', `Name some of ${METHODS.join(', ')}.`);
@@ -83,10 +82,18 @@ export function readHttpConfig(reader: FieldReader, domainPrefix: string): HttpT
     throw invalid('triggerConfig.methods', `has ${shown(method)}, which is none of ${METHODS.join(', ')}`);
   }
   const disableUrlInternet = reader.boolean('disableURLInternet') ?? false;
-  reader.refuse('authConfig', 'Leave it out: it goes with authType jwt, basic and bearer only.', emptyText);
+  const known = before?.type === 'http' ? before : undefined;
+  const auth =
+    authType === 'anonymous' || authType === 'function'
+      ? undefined
+      : readTriggerAuth(authType, reader.raw('authConfig'), known);
+  reader.refuse('authConfig', 'Leave it out: it goes with authType jwt, basic and bearer only.', (value) =>
+    auth === undefined ? emptyText(value) : true,
+  );
   reader.refuse('corsConfig', 'Leave it out and answer preflights in the function, or rely on the default headers.');
   reader.done();
-  return { type: 'http', authType: auth, methods: [...new Set(methods)], disableUrlInternet, domainPrefix };
+  const common = { methods: [...new Set(methods)], disableUrlInternet, domainPrefix };
+  return { type: 'http', authType, ...(auth === undefined ? {} : { auth }), ...common };
 }
 
 function emptyText(value: unknown): boolean {

@@ -17,6 +17,7 @@ import type { FunctionHeads } from './function-heads.ts';
 import { keys } from './keys.ts';
 import { checkName, isName } from './names.ts';
 import { fromToken, pageLimit, takePage } from './paging.ts';
+import { withoutAuthSecrets } from './trigger-auth-config.ts';
 import {
   checkTriggerType,
   parseTriggerConfig,
@@ -122,7 +123,7 @@ export class Triggers {
     const { reader, raw } = parseTriggerConfig(value);
     switch (of.type) {
       case 'http':
-        return { config: readHttpConfig(reader, of.domainPrefix), raw };
+        return { config: readHttpConfig(reader, of.domainPrefix, of.before), raw: withoutAuthSecrets(raw) };
       case 'timer':
         return { config: readTimerConfig(reader), raw };
       case 'eventbridge':
