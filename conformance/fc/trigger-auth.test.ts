@@ -51,7 +51,10 @@ test('jwt: who has a token of the configured key gets in, and the function learn
   const token = await tokenFor('u1');
   assert.deepEqual(await call(url, { authorization: `Bearer ${token}` }), [200, '{"path":"/","uid":"u1"}']);
   assert.deepEqual(await call(url, { cookie: `session=${token}`, 'x-uid': 'root' }), [200, '{"path":"/","uid":"u1"}']);
-  assert.deepEqual(await call(`${url.replace(/\/$/, '')}/public/a`, { 'x-uid': 'root' }), [200, '{"path":"/public/a"}']);
+  assert.deepEqual(await call(`${url.replace(/\/$/, '')}/public/a`, { 'x-uid': 'root' }), [
+    200,
+    '{"path":"/public/a"}',
+  ]);
   const none = `${Buffer.from('{"alg":"none","kid":"one"}').toString('base64url')}.${token.split('.')[1]}.`;
   for (const wrong of [await tokenFor('u1', STRANGER.privateKey), await tokenFor('u1', KEYS.privateKey, '-1s'), none]) {
     const [status, body] = await call(url, { authorization: `Bearer ${wrong}` });

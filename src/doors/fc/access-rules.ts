@@ -24,7 +24,7 @@ const LAYER = 'layers/{layerName}';
 const DOMAIN = 'custom-domains/{domainName|body.domainName|*}';
 
 /**
- * Operation to right, complete: a test compares it with the operations, and docs/reference/access.md with it. Actions are the names
+ * Operation to right, complete: a test compares it with the operations, and docs/reference/policies.md with it. Actions are the names
  * of the operations, as in the vendor's "RAM authorization" page, which has one exception; resources are finer than there.
  */
 export const ACCESS_RULES: Readonly<Record<string, AccessRule>> = {

@@ -18,7 +18,7 @@ export interface Route {
   readonly method: string;
   readonly level: 'service' | 'bucket' | 'object';
   readonly permission: Permission;
-  /** The right that it takes, on the bucket or object addressed (see docs/reference/access.md). */
+  /** The right that it takes, on the bucket or object addressed (see docs/reference/policies.md). */
   readonly action: string;
   /** Query parameters that make it this operation. */
   readonly when?: readonly string[];

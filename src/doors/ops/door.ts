@@ -25,9 +25,8 @@ import { pathOf, type Query, queryOf } from '../wire/query.ts';
 import { requestIdOf } from '../wire/request-id.ts';
 import { checkHeadLimits } from '../wire/request-limits.ts';
 import { MetricsFold } from './metrics.ts';
-import { type FunctionRoute, functionRoutes } from './function-routes.ts';
-import { queueRoutes } from './queue-routes.ts';
-import { replayRoutes } from './replay-routes.ts';
+import type { FunctionRoute } from './function-routes.ts';
+import { opsRoutes } from './routes.ts';
 
 /** Path prefix of our own operations API; only the routes below belong to it. */
 const OPS_API = '/tidemill/v1';
@@ -77,8 +76,7 @@ export function createOpsDoor(deps: OpsDoorDeps): OpsDoor {
   const ending = new AbortController();
   const subscription = deps.facts.subscribe((fact) => metrics.record(fact));
   const router = FindMyWay({ maxParamLength: LIMITS.requestPathBytes });
-  for (const route of [...functionRoutes, ...queueRoutes, ...replayRoutes])
-    router.on(route.method, OPS_API + route.path, () => {}, route);
+  for (const route of opsRoutes) router.on(route.method, OPS_API + route.path, () => {}, route);
   return {
     matches: (req) => (req.url ?? '/').startsWith(`${OPS_API}/`),
     handle: (req, res) => {

@@ -20,7 +20,7 @@ export interface FunctionRoute {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly query: readonly string[];
-  /** The right that it takes, on a function; see docs/reference/access.md. */
+  /** The right that it takes, on a function; see docs/reference/policies.md. */
   readonly action: string;
   /** The function is the `name` of the path, the query's `function` (none: all), or `found`: then the route checks it. */
   readonly about: 'name' | 'function' | 'found';
