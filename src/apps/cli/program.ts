@@ -1,6 +1,7 @@
 import { type Command, CommanderError, createCommand, InvalidArgumentError, Option } from 'commander';
 import { Context } from './context.ts';
 import { EXIT, Failure, usage } from './failure.ts';
+import { addIdentityCommands } from './identity-program.ts';
 import { Output } from './terminal/output.ts';
 
 const EXIT_CODES = `
@@ -70,6 +71,7 @@ export function buildProgram(perform: (action: Action) => Promise<void>): Comman
   addReplayCommand(program, perform);
   addLayerCommands(program, perform);
   addObjectCommands(program, perform);
+  addIdentityCommands(program, perform, examples);
   return program;
 }
 

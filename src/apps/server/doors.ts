@@ -27,6 +27,7 @@ import type { RoleTrust } from '../../core/ports/role-trust.ts';
 import type { ReservedInstances } from '../../core/ports/reserved-instances.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
 import type { Sessions } from '../../core/ports/sessions.ts';
+import { createAccountsDoor } from '../../doors/accounts/door.ts';
 import { createFcDoor } from '../../doors/fc/door.ts';
 import { createHttpDoor } from '../../doors/http/door.ts';
 import { createIdentityDoor } from '../../doors/identity/door.ts';
@@ -111,11 +112,19 @@ export async function openDoors(settings: ServerSettings, parts: DoorParts): Pro
     ...(settings.domain === undefined ? {} : { baseDomain: settings.domain }),
   });
   const rights = createIdentityDoor(shared);
+  const accounts = createAccountsDoor({
+    ...shared,
+    levels: async (account) => ({
+      ...(await parts.usage(account)),
+      ...(await parts.objects.usage(account)),
+      ...parts.scheduling.usage(account),
+    }),
+  });
   const ops = createOpsDoor({ ...shared, version: packageVersion(settings.packageRoot) });
   const objects = createObjectsDoor({ ...shared, store: parts.objects });
   const newId = (): string => newRequestId(random, clock.now());
   const listeners = await openListeners(settings, {
-    api: { handle: frontDoor([fc, http, ops, rights], fc), plain: { taken: fc.invokes, handle: fc.invoke } },
+    api: { handle: frontDoor([fc, http, accounts, ops, rights], fc), plain: { taken: fc.invokes, handle: fc.invoke } },
     objects: {
       handle: (req, res) => objects.handle(req, res),
       checkContinue: (req, res) => objects.checkContinue(req, res),

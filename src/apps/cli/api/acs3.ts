@@ -3,6 +3,8 @@ import { createHash, createHmac } from 'node:crypto';
 export interface AccessKey {
   readonly id: string;
   readonly secret: string;
+  /** Of temporary keys. */
+  readonly token?: string | undefined;
 }
 
 export interface UnsignedRequest {
@@ -13,6 +15,8 @@ export interface UnsignedRequest {
   readonly host: string;
   /** Name of the operation. */
   readonly action: string;
+  /** Of the API; default that of functions. */
+  readonly version?: string | undefined;
   readonly body: Uint8Array | undefined;
   readonly contentType: string | undefined;
 }
@@ -41,13 +45,14 @@ export function signAcs3(
   const hash = sha256(request.body ?? '');
   const headers: Record<string, string> = {
     host: request.host,
-    'x-acs-version': '2023-03-30',
+    'x-acs-version': request.version ?? '2023-03-30',
     'x-acs-action': request.action,
     'x-acs-date': `${new Date(moment.now).toISOString().slice(0, 19)}Z`,
     'x-acs-signature-nonce': moment.nonce,
     'x-acs-credentials-provider': 'static_ak',
     'x-acs-content-sha256': hash,
   };
+  if (key.token !== undefined) headers['x-acs-security-token'] = key.token;
   if (request.contentType !== undefined) headers['content-type'] = request.contentType;
   const names = Object.keys(headers).sort();
   const uri = request.path.replaceAll('+', '%20').replaceAll('*', '%2A').replaceAll('%7E', '~');

@@ -47,7 +47,7 @@ export function readConnection(env: NodeJS.ProcessEnv): Connection {
   }
   return {
     endpoint,
-    key: { id, secret },
+    key: { id, secret, token: trimmed(env.TIDEMILL_SECURITY_TOKEN) },
     objectsEndpoint: trimmed(env.TIDEMILL_OBJECTS_ENDPOINT) ?? own.objectsEndpoint,
     accountId: trimmed(env.TIDEMILL_ACCOUNT_ID) ?? own.accountId,
     region: trimmed(env.TIDEMILL_REGION) ?? own.region,

@@ -15,6 +15,8 @@ export interface CallOptions {
   /** Unsigned extra headers (`x-fc-...`). */
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** Of the API; default that of functions. */
+  readonly version?: string;
 }
 
 /** Path of the FC API with every `${}` encoded as one segment. */
@@ -56,6 +58,16 @@ export class FcClient {
     return (text === '' ? undefined : JSON.parse(text)) as T;
   }
 
+  /** An operation of RAM. Parameters that are undefined are left out. */
+  ram<T>(action: string, parameters: Readonly<Record<string, string | undefined>> = {}): Promise<T> {
+    return this.call<T>(action, 'POST', '/', { version: '2015-05-01', query: parameters });
+  }
+
+  /** An operation of STS. */
+  sts<T>(action: string, parameters: Readonly<Record<string, string | undefined>> = {}): Promise<T> {
+    return this.call<T>(action, 'POST', '/', { version: '2015-04-01', query: parameters });
+  }
+
   /** As `call`; undefined when the platform answers with one of `codes`. */
   async find<T>(
     codes: readonly string[],
@@ -86,7 +98,7 @@ export class FcClient {
           ? undefined
           : 'application/json; charset=utf-8';
     const host = new URL(endpoint).host;
-    const signed = signAcs3({ method, path, query, host, action, body, contentType }, key, {
+    const signed = signAcs3({ method, path, query, host, action, version: options.version, body, contentType }, key, {
       now: Date.now(),
       nonce: randomBytes(32).toString('hex'),
     });
