@@ -27,13 +27,15 @@ import {
 const NO_BYTES: readonly Uint8Array[] = [];
 const ONE_ACCEPTED = ['accepted'] as const;
 
+type Outcome = 'accepted' | 'duplicate';
+
 /** The port's calls as those of the wire. */
 export class SqliteEventQueue implements EventQueue {
   readonly tasks: SqliteTasks;
   readonly letters: SqliteLetters;
   private readonly writer: QueueWriter;
   private readonly clock: Clock;
-  private readonly available = new Emitter<void>();
+  private readonly available = new Emitter<number>();
   private readonly ends = new Emitter<EndRecord>();
 
   constructor(writer: QueueWriter, clock: Clock) {
@@ -41,23 +43,22 @@ export class SqliteEventQueue implements EventQueue {
     this.clock = clock;
     const now = (): number => this.now();
     this.tasks = new SqliteTasks(writer, now, (end) => this.ended(end));
-    this.letters = new SqliteLetters(writer, now, () => this.available.emit());
+    this.letters = new SqliteLetters(writer, now, (dueAt) => this.available.emit(dueAt));
   }
 
-  async enqueue(events: readonly NewEvent[]): Promise<readonly ('accepted' | 'duplicate')[]> {
-    if (events.length === 0) return [];
-    const wire = events.map(toWire);
+  enqueue(events: readonly NewEvent[]): Promise<readonly Outcome[]> {
+    if (events.length === 0) return Promise.resolve([]);
+    let wire: readonly WireEvent[];
+    try {
+      wire = events.map(toWire);
+    } catch (error) {
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+    }
     const outgoing: Outgoing = {
       call: { op: 'enqueue', now: this.now(), events: wire },
       payloads: events.map((event) => event.payload),
     };
-    const answer = await this.writer.call(outgoing, weightOf(wire), (each: EnqueueAnswer) => each);
-    if (answer === ALL_ACCEPTED) {
-      this.available.emit();
-      return wire.length === 1 ? ONE_ACCEPTED : wire.map(() => 'accepted');
-    }
-    if (answer.includes('accepted')) this.available.emit();
-    return answer;
+    return this.writer.call(outgoing, weightOf(wire), (answer: EnqueueAnswer) => this.outcomes(wire, answer));
   }
 
   async lease(options: {
@@ -88,7 +89,8 @@ export class SqliteEventQueue implements EventQueue {
     const { id, epoch } = event;
     const dueAt = wholeTime(plan.dueAt);
     const done = await this.ask<boolean>({ ...plan, op: 'retry', id, epoch, dueAt, now: this.now() });
-    if (done) this.available.emit();
+    // A task that is to stop does not wait until then.
+    if (done) this.available.emit(0);
     return done;
   }
 
@@ -118,7 +120,7 @@ export class SqliteEventQueue implements EventQueue {
       if (answer !== undefined) this.ended(answer);
       return answer !== undefined;
     });
-    if (done && followers.length > 0) this.available.emit();
+    if (done && followers.length > 0) this.available.emit(earliest(followers));
     return done;
   }
 
@@ -146,12 +148,22 @@ export class SqliteEventQueue implements EventQueue {
     return await this.ask({ op: 'next-due' });
   }
 
-  onAvailable(listener: () => void): Disposable {
+  onAvailable(listener: (dueAt: number) => void): Disposable {
     return this.available.subscribe(listener);
   }
 
   async close(): Promise<void> {
     await this.writer.close();
+  }
+
+  private outcomes(wire: readonly WireEvent[], answer: EnqueueAnswer): readonly Outcome[] {
+    if (answer === ALL_ACCEPTED) {
+      this.available.emit(earliest(wire));
+      return wire.length === 1 ? ONE_ACCEPTED : wire.map(() => 'accepted');
+    }
+    const accepted = wire.filter((_, index) => answer[index] === 'accepted');
+    if (accepted.length > 0) this.available.emit(earliest(accepted));
+    return answer;
   }
 
   private ended(end: WireEnd): void {
@@ -171,6 +183,10 @@ export class SqliteEventQueue implements EventQueue {
   private now(): number {
     return Math.floor(this.clock.now());
   }
+}
+
+function earliest(events: readonly WireEvent[]): number {
+  return events.reduce((least, { dueAt }) => Math.min(least, dueAt), Number.POSITIVE_INFINITY);
 }
 
 function weightOf(events: readonly WireEvent[]): number {

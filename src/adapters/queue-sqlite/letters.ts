@@ -13,9 +13,9 @@ interface WireLetter {
 export class SqliteLetters implements LetterTable {
   private readonly writer: QueueWriter;
   private readonly now: () => number;
-  private readonly accepted: () => void;
+  private readonly accepted: (dueAt: number) => void;
 
-  constructor(writer: QueueWriter, now: () => number, accepted: () => void) {
+  constructor(writer: QueueWriter, now: () => number, accepted: (dueAt: number) => void) {
     this.writer = writer;
     this.now = now;
     this.accepted = accepted;
@@ -42,7 +42,7 @@ export class SqliteLetters implements LetterTable {
     const call: SingleCall = { op: 'letter-redrive', account, number, now: this.now(), event: wire };
     const weight = wire.size + wire.headers.length + CALL_WEIGHT;
     const done = await this.writer.call({ call, payloads: [event.payload] }, weight, (answer: boolean) => answer);
-    if (done) this.accepted();
+    if (done) this.accepted(wire.dueAt);
     return done;
   }
 

@@ -195,17 +195,21 @@ export function eventQueueSuite(name: string, place: (test: TestContext) => Prom
     });
 
     withQueue('announces what was enqueued or given back, not duplicates', async (queue) => {
-      let announced = 0;
-      const listening = queue.onAvailable(() => announced++);
+      const announced: number[] = [];
+      const listening = queue.onAvailable((dueAt) => announced.push(dueAt));
       await queue.enqueue([event('a', 'k')]);
-      assert.equal(announced, 1);
+      assert.deepEqual(announced.splice(0), [0]);
       await queue.enqueue([event('a', 'k')]);
-      assert.equal(announced, 1);
+      assert.deepEqual(announced, []);
       await queue.retry(await leaseOne(queue, 0), again(0, true));
-      assert.equal(announced, 2);
+      assert.equal(announced.length, 1);
+      assert.ok((announced.pop() ?? 1) <= 0, 'not later than it is due');
+      await queue.enqueue([event('late', 'k', 700), event('soon', 'k', 500)]);
+      await queue.enqueue([event('soon', 'k', 1), event('later', 'k', 900)]);
+      assert.deepEqual(announced.splice(0), [500, 900], 'the earliest of what was accepted');
       listening.dispose();
       await queue.enqueue([event('b', 'k')]);
-      assert.equal(announced, 2);
+      assert.deepEqual(announced, []);
     });
 
     withQueue('holds everything after closing and opening again', async (queue, where) => {

@@ -195,7 +195,7 @@ export interface EventQueue {
   depths(limit: number): Promise<readonly (QueueDepth & { readonly key: string })[]>;
   /** Earliest wall-clock time at which something may be leasable; undefined = empty. */
   nextDue(): Promise<number | undefined>;
-  /** Announces that something was enqueued or given back. */
-  onAvailable(listener: () => void): Disposable;
+  /** Announces that something was enqueued or given back, and from when on it may be leased (wall clock, ms; 0: at once). */
+  onAvailable(listener: (dueAt: number) => void): Disposable;
   close(): Promise<void>;
 }

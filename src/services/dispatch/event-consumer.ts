@@ -78,7 +78,7 @@ export class EventConsumer {
   /** Resolves when what an earlier server held has been taken over: instances may have to go for that, which calls must not meet. */
   async start(): Promise<void> {
     this.stopped = false;
-    this.lifetime.add(this.deps.queue.onAvailable(() => this.wake()));
+    this.lifetime.add(this.deps.queue.onAvailable((dueAt) => this.available(dueAt)));
     this.lifetime.add(this.deps.queue.tasks.onStop((eventId) => this.stopTask(eventId)));
     const inheriting = this.inherited.takeOver(LEASE_MS).finally(() => {
       if (this.inherited.size > 0) this.renewSoon();
@@ -103,6 +103,14 @@ export class EventConsumer {
     this.stopped = true;
     this.lifetime.dispose();
     for (const run of this.held.values()) run.giveUp('the server is shutting down');
+  }
+
+  /** There is something to take from `dueAt` on (wall clock). */
+  private available(dueAt: number): void {
+    const { clock } = this.deps;
+    const wait = dueAt - clock.now();
+    if (wait > 0) this.look.wakeBy(clock.monotonic() + wait);
+    else this.wake();
   }
 
   private wake(): void {
