@@ -9,6 +9,12 @@ export interface Destinations {
 }
 
 const KNOWN = 'Name a function (acs:fc:...), a bucket (acs:oss:{region}:{account}:{bucket}/{prefix}) or an https URL.';
+/** What does the work of a service that is not here. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  mns: 'There are no topics and queues here. For a queue: a bucket (acs:oss:{region}:{account}:{bucket}/{prefix}) keeps each result as an object until it is read and deleted. For a topic: a function (acs:fc:...) that calls its subscribers, or the https URL of one.',
+  eventbridge:
+    'There is no event bus here. A function (acs:fc:...) can pass results on to others; an https URL is called with each of them.',
+};
 
 /** `destinationConfig` of an async invoke config (FC reference 5). What has no target on this platform is refused by name. */
 export function readDestinations(reader: FieldReader, account: string): Destinations {
@@ -27,7 +33,9 @@ function readOne(config: FieldReader, on: 'onSuccess' | 'onFailure', account: st
   if (inner === undefined || text === undefined || text === '') return undefined;
   const name = inner.name('destination');
   const service = /^acs:(mns|eventbridge|mq|rocketmq|ros|fnf):/.exec(text)?.[1];
-  if (service !== undefined) throw notSupported(`the destination '${text}' (${name}, service '${service}')`, KNOWN);
+  if (service !== undefined) {
+    throw notSupported(`the destination '${text}' (${name}, service '${service}')`, INSTEAD[service] ?? KNOWN);
+  }
   const destination = parseDestination(text);
   if (destination === undefined) throw invalid(name, `is no destination: ${shown(text)}`, KNOWN);
   if (destination.kind !== 'webhook' && destination.account !== '' && destination.account !== account) {

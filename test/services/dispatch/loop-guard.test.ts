@@ -128,6 +128,44 @@ describe('the rate of descendants', () => {
   });
 });
 
+/** As docs/reference/compatibility.md says: half of the hop limit, half of that with each level, one from the fourth on. */
+const sideBySide: readonly [depth: number, width: number][] = [
+  [1, 8],
+  [2, 4],
+  [3, 2],
+  [4, 1],
+  [5, 1],
+  [12, 1],
+];
+for (const [depth, width] of sideBySide) {
+  test(`of the events that a function caused for itself ${depth} deep, ${width} run at once for each first request`, async () => {
+    const world = await opened();
+    const running = new Map<string, number>();
+    const most = new Map<string, number>();
+    const count = (root: string, by: number): void => {
+      running.set(root, (running.get(root) ?? 0) + by);
+      most.set(root, Math.max(most.get(root) ?? 0, running.get(root) ?? 0));
+    };
+    world.answer = async ({ requestId }) => {
+      const root = requestId.slice(0, requestId.indexOf('/'));
+      count(root, 1);
+      const answer = await world.later(100, { errorType: undefined, payload: Buffer.from('ok') });
+      count(root, -1);
+      return answer;
+    };
+    for (let n = 0; n < 12; n++) {
+      for (const root of ['one', 'two']) await world.dispatch.invokeAsync(event(deep(depth, root), `${root}/${n}`));
+    }
+    await world.clock.advance(60_000);
+    assert.equal(world.facts.of('event-ended').length, 24);
+    assert.deepEqual([...most].toSorted(), [
+      ['one', width],
+      ['two', width],
+    ]);
+    await world.close();
+  });
+}
+
 // Breadth first it would be 3 to the power of 16. A function with one slot takes events 32 at a time, and those first.
 const widths = [
   { what: 'with room', more: {}, most: 4 * LIMITS.hopsDefault },

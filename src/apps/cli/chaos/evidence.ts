@@ -23,7 +23,7 @@ export async function collectEvidence(
     if (entry.kind !== 'event' || entry.requestId === undefined) continue;
     let found: RecordedEnd[];
     do {
-      found = await endsOf(client, entry.requestId);
+      found = await endsOf(client, entry.functionName, entry.requestId);
       if (found.length === 0) await pause(LOOK_MS, undefined, { signal });
     } while (found.length === 0 && performance.now() < deadline);
     ends.push(...found);
@@ -38,11 +38,11 @@ export async function collectEvidence(
 }
 
 /** Uncertain events have no request id that we know: whether they ended is asked by what the witness heard of them only. */
-async function endsOf(client: FcClient, requestId: string): Promise<RecordedEnd[]> {
+async function endsOf(client: FcClient, functionName: string, requestId: string): Promise<RecordedEnd[]> {
   const ends: RecordedEnd[] = [];
   const runs: string[] = [];
   const query = { requestId, limit: '1000' };
-  for await (const fact of client.lines<Fact>('ReadLogs', opsPath`/functions/${WORKER}/logs`, { query })) {
+  for await (const fact of client.lines<Fact>('ReadLogs', opsPath`/functions/${functionName}/logs`, { query })) {
     if (fact.type === 'event-ended')
       ends.push({ taskId: fact.taskId, state: fact.state, attempts: fact.attempts, runs });
     if (fact.type === 'invocation-settled') {

@@ -3,6 +3,8 @@ import { ZipFile } from 'yazl';
 import { type FcClient, fcPath } from '../api/fc-client.ts';
 
 export const WORKER = 'chaos-worker';
+/** The worker as a program of its own: the platform cannot ask it what it works on. */
+export const CUSTOM = 'chaos-custom';
 export const SINK = 'chaos-sink';
 export const BUCKET = 'chaos';
 export const MAX_RETRIES = 2;
@@ -33,6 +35,24 @@ exports.handler = async (raw, context) => {
 };
 `;
 
+const CUSTOM_CODE = `${TELL}
+http.createServer(async (req, res) => {
+  let text = '';
+  for await (const piece of req) text += piece;
+  const { id, ms = 0, failures = 0 } = JSON.parse(text);
+  const run = randomUUID();
+  try {
+    await tell({ what: 'begin', id, run });
+    await wait(ms);
+    await tell({ what: 'end', id, run });
+    res.statusCode = Number(req.headers['x-fc-retry-count'] ?? 0) < failures ? 404 : 200;
+  } catch {
+    res.statusCode = 500;
+  }
+  res.end(JSON.stringify({ id }));
+}).listen(9000, '0.0.0.0');
+`;
+
 /** Destination of the worker's successes. */
 const SINK_CODE = `${TELL}
 exports.handler = async (raw) => {
@@ -42,17 +62,23 @@ exports.handler = async (raw) => {
 };
 `;
 
+const CODE = { [WORKER]: WORKER_CODE, [CUSTOM]: CUSTOM_CODE, [SINK]: SINK_CODE };
+const OWN_PROGRAM = {
+  runtime: 'custom.debian12',
+  handler: 'index.handler',
+  customRuntimeConfig: { command: ['node', 'index.js'], port: 9000 },
+};
+
 /** Makes or renews a function. `generation` tells one deploy from the next. */
 export async function deployFunction(
   client: FcClient,
-  name: typeof WORKER | typeof SINK,
+  name: keyof typeof CODE,
   settings: { readonly witness: string; readonly generation: number; readonly create: boolean },
 ): Promise<void> {
-  const zipFile = await zipOf(name === WORKER ? WORKER_CODE : SINK_CODE);
+  const zipFile = await zipOf(CODE[name]);
   const body = {
     functionName: name,
-    runtime: 'nodejs24',
-    handler: 'index.handler',
+    ...(name === CUSTOM ? OWN_PROGRAM : { runtime: 'nodejs24', handler: 'index.handler' }),
     memorySize: 128,
     cpu: 0.1,
     timeout: 30,
@@ -72,7 +98,9 @@ export async function configureAsync(client: FcClient, accountId: string, region
     maxAsyncEventAgeInSeconds: 3_600,
     destinationConfig: { onSuccess: { destination } },
   };
-  await client.call('PutAsyncInvokeConfig', 'PUT', fcPath`/functions/${WORKER}/async-invoke-config`, { body });
+  for (const name of [WORKER, CUSTOM]) {
+    await client.call('PutAsyncInvokeConfig', 'PUT', fcPath`/functions/${name}/async-invoke-config`, { body });
+  }
 }
 
 async function zipOf(code: string): Promise<string> {

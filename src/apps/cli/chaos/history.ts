@@ -18,6 +18,8 @@ export type HistoryEntry =
       readonly at: number;
       readonly id: string;
       readonly told: Told;
+      /** Which of the workers it was for. */
+      readonly functionName: string;
       /** Known for what was accepted. */
       readonly requestId?: string;
       /** Runs of this event that are to fail before one succeeds. */

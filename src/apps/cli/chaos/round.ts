@@ -9,7 +9,7 @@ import { violations } from './checker.ts';
 import { SmallDisk } from './disk.ts';
 import { collectEvidence } from './evidence.ts';
 import { drawFault, type FaultName, faketime, type FaultTarget, makeFault } from './faults.ts';
-import { BUCKET, configureAsync, deployFunction, SINK, WORKER } from './functions.ts';
+import { BUCKET, configureAsync, CUSTOM, deployFunction, SINK, WORKER } from './functions.ts';
 import type { Evidence, HistoryEntry } from './history.ts';
 import { seededRandom } from '../../../core/base/seeded-random.ts';
 import { Subject } from './subject.ts';
@@ -83,6 +83,7 @@ async function prepare(subject: Subject, witness: string): Promise<void> {
   const settings = { witness, generation: 1, create: true };
   await deployFunction(client, SINK, settings);
   await deployFunction(client, WORKER, settings);
+  await deployFunction(client, CUSTOM, settings);
   await configureAsync(client, connection.accountId ?? '', connection.region ?? '');
   await new ObjectsClient(connection).makeBucket(BUCKET);
 }

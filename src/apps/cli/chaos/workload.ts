@@ -4,13 +4,17 @@ import { FcClient, fcPath } from '../api/fc-client.ts';
 import { readAll } from '../api/exchange.ts';
 import { ObjectsClient } from '../api/objects-client.ts';
 import { Failure } from '../failure.ts';
-import { BUCKET, deployFunction, MAX_RETRIES, WORKER } from './functions.ts';
+import { BUCKET, CUSTOM, deployFunction, MAX_RETRIES, WORKER } from './functions.ts';
 import type { HistoryEntry, Told } from './history.ts';
 import type { Subject } from './subject.ts';
 
 /** Objects that are written again and again. */
 const KEYS = 12;
 const PATIENCE_MS = 60_000;
+/** Of the events, so many are for the worker that is a program of its own. */
+const CUSTOM_SHARE = 0.25;
+/** And of those of each worker, so many take up to some seconds: long enough to outlive a server. */
+const LONG_SHARE = { [WORKER]: 0.05, [CUSTOM]: 0.3 };
 
 export interface WorkloadOptions {
   readonly subject: Subject;
@@ -62,13 +66,14 @@ export class Workload {
     const id = `event-${this.count++}`;
     // Some fail once or twice, few for good; most take a moment, few take long.
     const failures = random() < 0.15 ? 1 + Math.floor(random() * (MAX_RETRIES + 2)) : 0;
-    const ms = Math.round(random() < 0.05 ? random() * 4_000 : random() * 60);
+    const functionName = random() < CUSTOM_SHARE ? CUSTOM : WORKER;
+    const ms = Math.round(random() < LONG_SHARE[functionName] ? random() * 4_000 : random() * 60);
     const headers: Record<string, string> = { 'x-fc-invocation-type': 'Async', 'x-fc-async-task-id': id };
     if (random() < 0.05) headers['x-fc-async-delay'] = '2';
     const at = performance.now();
     let requestId: string | undefined;
     const told = await outcome(async (signal) => {
-      const answer = await this.client.open('InvokeFunction', 'POST', fcPath`/functions/${WORKER}/invocations`, {
+      const answer = await this.client.open('InvokeFunction', 'POST', fcPath`/functions/${functionName}/invocations`, {
         bytes: Buffer.from(JSON.stringify({ id, ms, failures })),
         headers,
         signal,
@@ -81,6 +86,7 @@ export class Workload {
       at,
       id,
       told: told.told,
+      functionName,
       failures,
       ...(requestId === undefined ? {} : { requestId }),
     });

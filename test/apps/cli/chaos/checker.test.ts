@@ -6,7 +6,7 @@ import type { Evidence, HistoryEntry, RecordedEnd, Testimony } from '../../../..
 const END: Omit<RecordedEnd, 'taskId'> = { state: 'Succeeded', attempts: 1, runs: [] };
 
 function event(id: string, told: 'ok' | 'refused' | 'unknown' = 'ok'): HistoryEntry {
-  return { kind: 'event', at: 0, id, told, failures: 0 };
+  return { kind: 'event', at: 0, id, told, functionName: 'f', failures: 0 };
 }
 
 function run(id: string, name: string, begin: number, end?: number): Testimony[] {
