@@ -24,6 +24,7 @@ import type { NodePool } from '../../core/ports/node-pool.ts';
 import type { NonceJournal } from '../../core/ports/nonce-journal.ts';
 import type { ObjectStore } from '../../core/ports/object-store.ts';
 import type { RoleTrust } from '../../core/ports/role-trust.ts';
+import type { PolicySimulation } from '../../core/ports/policy-simulation.ts';
 import type { ReservedInstances } from '../../core/ports/reserved-instances.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
 import type { Sessions } from '../../core/ports/sessions.ts';
@@ -63,6 +64,7 @@ interface DoorParts {
   readonly usage: (account: string) => Promise<AccountUsage>;
   readonly access: Access;
   readonly roles: RoleTrust;
+  readonly simulation: PolicySimulation;
   readonly blobs: BlobStore;
   readonly objects: ObjectStore;
   readonly facts: FactLog;

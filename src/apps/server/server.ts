@@ -202,6 +202,7 @@ export async function startServer(settings: ServerSettings, parts: ServerParts):
     identity,
     access,
     roles: rights.roles,
+    simulation: rights.simulation,
     identities,
     roleSessions,
     accounts,

@@ -91,4 +91,6 @@ export const LIMITS = {
   policyDocumentChars: 6_144,
   policyStatements: 100,
   triggerAuthEntries: 20,
+  simulatedPolicies: 20,
+  operationBodyBytes: 256 * KIB,
 } as const;

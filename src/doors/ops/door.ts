@@ -16,6 +16,7 @@ import type { EventQueue, QueueDepth } from '../../core/ports/event-queue.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
 import type { FailedCalls } from '../../core/ports/failed-calls.ts';
 import type { NodeInfo, NodePool } from '../../core/ports/node-pool.ts';
+import type { PolicySimulation } from '../../core/ports/policy-simulation.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
 import type { Acs3Verifier } from '../wire/acs3-verifier.ts';
 import { asTidemillError, sendError } from '../wire/answer.ts';
@@ -49,6 +50,7 @@ export interface OpsDoorDeps {
   readonly region: string;
   readonly verifier: Acs3Verifier;
   readonly access: Access;
+  readonly simulation: PolicySimulation;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -126,10 +128,24 @@ async function answer(
   if (route.about === 'name') check(name);
   if (route.about === 'function') check(query['function'] ?? '*');
   checkQuery(route, query);
-  if ((await readBody(req, LIMITS.requestPathBytes, bodyHash)).length > 0) {
+  if (route.about === 'account') deps.access.check(principal, route.action, `acs:ram::${account}:*`, conditions);
+  const bytes = await readBody(req, LIMITS.operationBodyBytes, bodyHash);
+  if (route.body !== true && bytes.length > 0) {
     throw new TidemillError('InvalidArgument', 'This operation takes no request body');
   }
-  await route.run(deps, { account, name, query, requestId, check }, res);
+  const body = route.body === true ? jsonObject(bytes) : {};
+  await route.run(deps, { account, name, query, requestId, body, check }, res);
+}
+
+function jsonObject(bytes: Buffer): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    value = undefined;
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new TidemillError('InvalidArgument', 'The request body is not a JSON object');
 }
 
 async function gauges(deps: OpsDoorDeps): Promise<Parameters<MetricsFold['render']>[0]> {

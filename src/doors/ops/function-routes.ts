@@ -12,6 +12,8 @@ export interface FunctionRequest {
   readonly name: string;
   readonly query: Query;
   readonly requestId: string;
+  /** The JSON body, for routes that take one. */
+  readonly body: Readonly<Record<string, unknown>>;
   /** Throws AccessDenied unless the caller may do this with the function; for routes that learn late which one it is. */
   check(functionName: string): void;
 }
@@ -22,8 +24,11 @@ export interface FunctionRoute {
   readonly query: readonly string[];
   /** The right that it takes, on a function; see docs/reference/policies.md. */
   readonly action: string;
-  /** The function is the `name` of the path, the query's `function` (none: all), or `found`: then the route checks it. */
-  readonly about: 'name' | 'function' | 'found';
+  /** The function is the `name` of the path, the query's `function` (none: all), or `found`: then the route checks it. `account`:
+   * it is about the account itself. */
+  readonly about: 'name' | 'function' | 'found' | 'account';
+  /** Whether it takes a JSON body; default: none. */
+  readonly body?: boolean;
   run(deps: OpenDoorDeps, request: FunctionRequest, res: ServerResponse): Promise<void>;
 }
 

@@ -7,6 +7,7 @@ import type { AccountStates, Accounts, Quotas } from '../../core/ports/accounts.
 import type { Identities } from '../../core/ports/identities.ts';
 import type { Identity } from '../../core/ports/identity.ts';
 import type { MetadataStore } from '../../core/ports/metadata-store.ts';
+import type { PolicySimulation } from '../../core/ports/policy-simulation.ts';
 import type { PrincipalPolicies } from '../../core/ports/principal-policies.ts';
 import type { RoleTrust } from '../../core/ports/role-trust.ts';
 import type { RoleSessions } from '../../core/ports/role-sessions.ts';
@@ -24,6 +25,7 @@ import { Policies } from './policies.ts';
 import { RoleAssumptions } from './role-sessions.ts';
 import { Roles } from './roles.ts';
 import { masterSecretBox } from './secret-box.ts';
+import { Simulation } from './simulation.ts';
 import { TemporaryKeys } from './temporary-keys.ts';
 import { Users } from './users.ts';
 
@@ -51,6 +53,7 @@ export interface AccessService {
   readonly quotas: Quotas;
   readonly states: AccountStates;
   readonly roles: RoleTrust;
+  readonly simulation: PolicySimulation;
   /** Writes what is not written yet and ends the watch. The store stays open. */
   close(): Promise<void>;
 }
@@ -78,20 +81,22 @@ export async function createAccess(options: AccessOptions): Promise<AccessServic
     contents: options.contents,
   });
   await accounts.begin();
+  const identities = toIdentities({
+    directory,
+    users: new Users({ directory, clock, random }),
+    keys,
+    groups: new Groups({ directory, clock, random }),
+    roles: new Roles({ directory, clock, random }),
+    policies,
+    attachments: new Attachments(directory, policies, clock),
+    lastUsed,
+  });
   return {
     access,
     policies: principalPolicies,
     identity: new AccessIdentity({ rootKey, keys, temporary, roles: roleSessions, lastUsed }),
-    identities: toIdentities({
-      directory,
-      users: new Users({ directory, clock, random }),
-      keys,
-      groups: new Groups({ directory, clock, random }),
-      roles: new Roles({ directory, clock, random }),
-      policies,
-      attachments: new Attachments(directory, policies, clock),
-      lastUsed,
-    }),
+    identities,
+    simulation: new Simulation({ policies: principalPolicies, identities, clock }),
     roleSessions,
     accounts,
     quotas: accounts,

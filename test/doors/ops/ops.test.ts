@@ -11,6 +11,7 @@ import type { DeadLetters } from '../../../src/core/ports/dead-letters.ts';
 import type { Dispatch } from '../../../src/core/ports/dispatch.ts';
 import type { FactLog } from '../../../src/core/ports/fact-log.ts';
 import type { EventQueue } from '../../../src/core/ports/event-queue.ts';
+import type { PolicySimulation, SimulatedRequest } from '../../../src/core/ports/policy-simulation.ts';
 import type { Scheduling } from '../../../src/core/ports/scheduling.ts';
 import { InstanceStartError, type NodePool } from '../../../src/core/ports/node-pool.ts';
 import { createOpsDoor, type OpsDoor } from '../../../src/doors/ops/door.ts';
@@ -21,6 +22,7 @@ let server: TestServer;
 let door: OpsDoor;
 let warm: Dispatch['warm'];
 const facts: Fact[] = [];
+const simulated: (SimulatedRequest & { readonly account: string })[] = [];
 const announced = new Emitter<Fact>();
 
 const BASE = { at: 1000, account: ACCOUNT, functionName: 'f' };
@@ -95,6 +97,12 @@ before(async () => {
       nodes: () => [
         { nodeId: 'n1', zone: 'z', cpu: 2, memoryMb: 100, memoryUsedMb: 1, instances: 3, pooled: { nodejs24: 2 } },
       ],
+    }),
+    simulation: partial<PolicySimulation>('simulation', {
+      simulate: (account, request) => {
+        simulated.push({ account, ...request });
+        return { decision: { effect: 'implicit-deny', reason: 'no policy allows it' }, considered: [] };
+      },
     }),
     tasks: partial<AsyncTasks>('tasks', {}),
     catalog: partial<Catalog>('catalog', {}),
@@ -255,4 +263,45 @@ test('invocations and warm', async () => {
     startLog: 'l',
     error: { errorMessage: 'bad', errorType: 'SyntaxError' },
   });
+});
+
+test('a simulation is asked as it was sent, and its refusals name the member', async () => {
+  const simulate = async (body: unknown): Promise<readonly [number, string]> => {
+    const text = typeof body === 'string' ? body : JSON.stringify(body);
+    const path = '/tidemill/v1/policy/simulate';
+    const { host: _host, ...headers } = signedHeaders({ host: server.host, method: 'POST', path, body: text });
+    const response = await fetch(`${server.url}${path}`, { method: 'POST', headers, body: text });
+    return [response.status, await response.text()];
+  };
+  const asked = { action: 'fc:InvokeFunction', resource: 'acs:fc:local:1:functions/f' };
+  const policies = [{ name: 'p', document: '{}' }];
+  const [status, answer] = await simulate({ ...asked, policies, context: { 'acs:SourceIp': '10.0.0.1' } });
+  assert.deepEqual(
+    [status, JSON.parse(answer)],
+    [200, { effect: 'implicit-deny', reason: 'no policy allows it', considered: [] }],
+  );
+  assert.deepEqual(simulated, [
+    {
+      account: ACCOUNT,
+      ...asked,
+      principal: undefined,
+      session: undefined,
+      policies,
+      context: { 'acs:SourceIp': '10.0.0.1' },
+    },
+  ]);
+  for (const [body, named] of [
+    ['{', /not a JSON object/],
+    [[], /not a JSON object/],
+    [{ ...asked, extra: 1 }, /'extra' is unknown/],
+    [{ ...asked, action: 'Invoke' }, /'action' must be of the form/],
+    [{ ...asked, action: 'fc:*' }, /'action' must be of the form/],
+    [{ ...asked, resource: '*' }, /'resource' must be of the form/],
+    [{ ...asked, principal: 5 }, /'principal' must be a string/],
+    [{ ...asked, policies: [{ name: 'p' }] }, /'policies' must be a list/],
+    [{ ...asked, context: { a: 1 } }, /'context.a' must be a string/],
+  ] as const) {
+    const [refused, message] = await simulate(body);
+    assert.deepEqual([refused, named.test(message)], [400, true], message);
+  }
 });
