@@ -42,13 +42,18 @@ interface Entry {
   priority: number;
 }
 
+/** Accounts share no folder, even of the same bytes: a start that is quicker than it should be would tell that another has them. */
+function folderName({ owner, digest }: CodePackage): string {
+  return `${owner}-${digest}`;
+}
+
 /** Archives up to this size are unpacked from memory; larger ones go through a temporary file. */
 const IN_MEMORY_BYTES = 8 * 1024 * 1024;
 const TEMPORARY = 'tmp-';
 const BOOT_FILE = 'boot';
 
 /**
- * The code cache in a folder: `<folder>/<digest>/tree`, put in place by one rename. Nothing is synced to disk: a killed
+ * The code cache in a folder: `<folder>/<owner>-<digest>/tree`, put in place by one rename. Nothing is synced to disk: a killed
  * process loses nothing, and after a restart of the machine the cache starts empty, since its files may be incomplete.
  */
 export class CodeFolders implements CodeCache {
@@ -78,16 +83,14 @@ export class CodeFolders implements CodeCache {
   }
 
   package(code: CodePackage): Promise<CodeFolder> {
-    return this.obtain(code.digest, (target) => this.unpack(code, target));
+    return this.obtain(folderName(code), (target) => this.unpack(code, target));
   }
 
   layers(codes: readonly CodePackage[]): Promise<CodeFolder> {
     const [first, ...others] = codes;
     if (first === undefined) throw new RangeError('layers() needs at least one package');
     if (others.length === 0) return this.package(first);
-    const key = `layers-${createHash('sha256')
-      .update(codes.map((code) => code.digest).join('\n'))
-      .digest('hex')}`;
+    const key = `layers-${createHash('sha256').update(codes.map(folderName).join('\n')).digest('hex')}`;
     return this.obtain(key, (target) => this.merge(codes, target));
   }
 

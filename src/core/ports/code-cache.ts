@@ -14,7 +14,7 @@ export interface CodeFolder {
 }
 
 /**
- * Unpacked code of this machine, content-addressed.
+ * Unpacked code of this machine, content-addressed within each account: what one has does not show in the times of another.
  *
  * Promises: a package is unpacked once however many callers ask at the same time; a folder given out is complete, readable by
  * every user and never changes; it is not evicted while held; a killed process leaves nothing half-done under a final name.

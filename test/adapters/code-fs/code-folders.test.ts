@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { blobId } from '../../../src/core/ports/blob-store.ts';
+import type { CodePackage } from '../../../src/core/domain/function.ts';
 import { CodeFolders } from '../../../src/adapters/code-fs/code-folders.ts';
 import { silentLogger } from '../../../src/core/base/log.ts';
 import { systemClock } from '../../../src/adapters/clock-system/index.ts';
@@ -12,6 +13,11 @@ import type { Random } from '../../../src/core/base/random.ts';
 import { codeCacheSuite } from '../../../src/core/ports/code-cache.suite.ts';
 import { TidemillError } from '../../../src/core/domain/errors.ts';
 import { MemoryBlobs, packageOf, packageOfBytes, zipOf } from './memory-blobs.ts';
+
+/** How the cache calls the folder of a package. */
+function nameOf({ owner, digest }: CodePackage): string {
+  return `${owner}-${digest}`;
+}
 
 let counter = 0;
 const random: Random = {
@@ -87,7 +93,7 @@ test('files keep content and run bits, everybody may read, nobody may write', as
     { name: 'lib/link', content: 'deep/x.txt', mode: 0o120777 },
   ]);
   const held = await cache.package(code);
-  assert.equal(held.path, join(folder, code.digest, 'tree'));
+  assert.equal(held.path, join(folder, nameOf(code), 'tree'));
   assert.equal(await readFile(join(held.path, 'index.js'), 'utf8'), 'exports.handler = 1;');
   assert.equal((await stat(join(held.path, 'index.js'))).mode & 0o777, 0o444);
   assert.equal((await stat(join(held.path, 'bootstrap'))).mode & 0o777, 0o555);
@@ -99,7 +105,7 @@ test('files keep content and run bits, everybody may read, nobody may write', as
   assert.equal(await held.look('empty'), 'folder');
   assert.equal(await held.look('nothing'), 'missing');
   assert.equal(await held.look('../../boot'), 'missing');
-  assert.deepEqual(await names(folder), [code.digest]);
+  assert.deepEqual(await names(folder), [nameOf(code)]);
 });
 
 test('a hundred callers at once share one unpack', async (context) => {
@@ -118,7 +124,7 @@ test('a large archive is unpacked through a temporary file that is gone afterwar
   const code = await packageOfBytes(blobs, store);
   const held = await cache.package(code);
   assert.deepEqual(await readFile(join(held.path, 'noise.bin')), noise);
-  assert.deepEqual(await names(folder), [code.digest]);
+  assert.deepEqual(await names(folder), [nameOf(code)]);
 });
 
 const BAD: readonly { what: string; items: Parameters<typeof zipOf>[0]; message: RegExp }[] = [
@@ -214,12 +220,12 @@ test('the least recently used folders go when the budget is exceeded, never held
   (await cache.package(b)).release();
   const heldC = await cache.package(c);
   await cache.close();
-  assert.deepEqual(await names(folder), [a.digest, c.digest].sort());
+  assert.deepEqual(await names(folder), [nameOf(a), nameOf(c)].sort());
   heldA.release();
   heldA.release();
   await cache.package(b);
   await cache.close();
-  assert.deepEqual(await names(folder), [b.digest, c.digest].sort());
+  assert.deepEqual(await names(folder), [nameOf(b), nameOf(c)].sort());
   assert.equal(await heldC.look('f'), 'file');
 });
 
@@ -241,7 +247,7 @@ test('a new process takes over complete folders and sweeps the rest', async (con
   await writeFile(join(folder, 'tmp-spool'), 'half a zip');
   await mkdir(join(folder, 'e'.repeat(64), 'tree'), { recursive: true });
   const again = await open(context, { folder });
-  assert.deepEqual(await names(folder), [code.digest]);
+  assert.deepEqual(await names(folder), [nameOf(code)]);
   await again.cache.package(code);
   assert.equal(again.blobs.opened.size, 0);
 });
@@ -261,10 +267,21 @@ test('what took long to make outlives what is merely newer', async (context) => 
   for (const name of ['slow', 'fast', 'newest']) {
     const code = await packageOf(blobs, [{ name, content: 'x'.repeat(9_000) }]);
     (await cache.package(code)).release();
-    made.push(code.digest);
+    made.push(nameOf(code));
     step = 0;
   }
   await cache.close();
   const [slow, , newest] = made;
   assert.deepEqual(await names(folder), [slow ?? '', newest ?? ''].sort());
+});
+
+test('accounts share no folder of the same bytes', async (context) => {
+  const { cache, blobs, folder } = await open(context);
+  const code = await packageOf(blobs, [{ name: 'f', content: 'same' }]);
+  const first = await cache.package(code);
+  const theirs = { ...code, owner: '2234567890123456' };
+  // They have no such blob: of the first account's folder they get nothing.
+  await assert.rejects(cache.package(theirs), /not in the blob store/);
+  assert.deepEqual(await names(folder), [nameOf(code)]);
+  first.release();
 });
