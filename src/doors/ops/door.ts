@@ -4,9 +4,11 @@ import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
 import { functionArn } from '../../core/domain/arn.ts';
+import type { Principal } from '../../core/domain/credentials.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import type { Access } from '../../core/ports/access.ts';
+import type { Accounts, Quotas } from '../../core/ports/accounts.ts';
 import type { AsyncTasks } from '../../core/ports/async-tasks.ts';
 import type { BlobStore } from '../../core/ports/blob-store.ts';
 import type { Catalog } from '../../core/ports/catalog.ts';
@@ -17,6 +19,7 @@ import type { FactLog } from '../../core/ports/fact-log.ts';
 import type { FailedCalls } from '../../core/ports/failed-calls.ts';
 import type { NodeInfo, NodePool } from '../../core/ports/node-pool.ts';
 import type { PolicySimulation } from '../../core/ports/policy-simulation.ts';
+import type { ObjectStore } from '../../core/ports/object-store.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
 import type { Acs3Verifier } from '../wire/acs3-verifier.ts';
 import { asTidemillError, sendError } from '../wire/answer.ts';
@@ -25,7 +28,7 @@ import { readBody } from '../wire/body.ts';
 import { pathOf, type Query, queryOf } from '../wire/query.ts';
 import { requestIdOf } from '../wire/request-id.ts';
 import { checkHeadLimits } from '../wire/request-limits.ts';
-import { MetricsFold } from './metrics.ts';
+import { type Gauges, MetricsFold } from './metrics.ts';
 import type { FunctionRoute } from './function-routes.ts';
 import { opsRoutes } from './routes.ts';
 
@@ -33,11 +36,16 @@ import { opsRoutes } from './routes.ts';
 const OPS_API = '/tidemill/v1';
 /** Functions with the deepest queues that a scrape shows: metrics must not grow with the number of functions. */
 const MAX_QUEUES = 1_000;
+/** Accounts that a scrape shows, the first ones. */
+const MAX_ACCOUNTS = 200;
 
 /** What the ops door needs from the rest of the house. */
 export interface OpsDoorDeps {
   readonly dispatch: Dispatch;
   readonly scheduling: Scheduling;
+  readonly accounts: Pick<Accounts, 'isOperator' | 'list'>;
+  readonly quotas: Pick<Quotas, 'of'>;
+  readonly objects: Pick<ObjectStore, 'usage'>;
   readonly facts: FactLog;
   readonly nodes: NodePool;
   readonly queue: EventQueue;
@@ -111,7 +119,7 @@ async function answer(
     return sendText(res, requestId, 'application/json', JSON.stringify({ ok: true, version: deps.version }));
   }
   if (method === 'GET' && path === `${OPS_API}/metrics`) {
-    if (!fromThisMachine(req)) deps.verifier.verifyApi(req);
+    if (!fromThisMachine(req)) operatorOnly(deps, deps.verifier.verifyApi(req).principal);
     const text = metrics.render(await gauges(deps));
     return sendText(res, requestId, 'text/plain; version=0.0.4; charset=utf-8', text);
   }
@@ -148,6 +156,31 @@ function jsonObject(bytes: Buffer): Readonly<Record<string, unknown>> {
   throw new TidemillError('InvalidArgument', 'The request body is not a JSON object');
 }
 
+/** Metrics tell of every account. */
+function operatorOnly({ accounts }: OpsDoorDeps, principal: Principal): void {
+  if (accounts.isOperator(principal)) return;
+  throw new TidemillError('AccessDenied', `${principal.arn} is not the operator of this installation`, {
+    remedy: 'Use the root key of the first account, or read the metrics on the machine itself.',
+  });
+}
+
+async function levelsOf({ accounts, quotas, objects, scheduling }: OpsDoorDeps): Promise<Gauges['accounts']> {
+  const levels = await Promise.all(
+    accounts
+      .list()
+      .slice(0, MAX_ACCOUNTS)
+      .map(async ({ account }) => {
+        const most = quotas.of(account);
+        const used = { ...(await objects.usage(account)), ...scheduling.usage(account) };
+        return (['calls', 'instances', 'memoryMb', 'objects', 'objectBytes'] as const).map((quota) => ({
+          ...{ account, quota },
+          ...{ used: used[quota], most: most[quota] },
+        }));
+      }),
+  );
+  return levels.flat();
+}
+
 async function gauges(deps: OpsDoorDeps): Promise<Parameters<MetricsFold['render']>[0]> {
   const nodes = deps.nodes.nodes();
   return {
@@ -158,6 +191,7 @@ async function gauges(deps: OpsDoorDeps): Promise<Parameters<MetricsFold['render
     bare: sumOver(nodes, (node) => node.bare),
     queue: await deps.queue.depth(),
     queues: (await deps.queue.depths(MAX_QUEUES)).map((each) => ({ ...each, ageMs: ageOf(each, deps.clock.now()) })),
+    accounts: await levelsOf(deps),
     letters: await deps.letters.counts(),
   };
 }

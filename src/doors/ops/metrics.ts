@@ -36,6 +36,13 @@ export interface Gauges {
     readonly leased: number;
     readonly ageMs: number;
   }[];
+  /** What accounts use of their quotas, for those quotas whose use is known without reading through the account. */
+  readonly accounts: readonly {
+    readonly account: string;
+    readonly quota: string;
+    readonly used: number;
+    readonly most: number;
+  }[];
   readonly letters: readonly { readonly account: string; readonly functionName: string; readonly count: number }[];
 }
 
@@ -101,12 +108,20 @@ export class MetricsFold {
     text.family('tidemill_queue_depth', 'gauge', 'Accepted async events that have not reached their end.');
     text.sample('', { state: 'waiting' }, gauges.queue.waiting).sample('', { state: 'leased' }, gauges.queue.leased);
     this.renderQueues(text, gauges);
+    this.renderAccounts(text, gauges);
     text
       .family('tidemill_events_accepted_total', 'counter', 'Async events durably accepted.')
       .sample('', {}, this.accepted);
     text.family('tidemill_events_ended_total', 'counter', 'Async events that reached their recorded end.');
     for (const [state, n] of this.ends) text.sample('', { state }, n);
     return text.toString();
+  }
+
+  private renderAccounts(text: PrometheusText, { accounts }: Gauges): void {
+    text.family('tidemill_account_used', 'gauge', 'What an account uses of a quota.');
+    for (const { account, quota, used } of accounts) text.sample('', { account, quota }, used);
+    text.family('tidemill_account_quota', 'gauge', 'What an account may use of a quota.');
+    for (const { account, quota, most } of accounts) text.sample('', { account, quota }, most);
   }
 
   private renderQueues(text: PrometheusText, { queues, letters }: Gauges): void {

@@ -14,6 +14,8 @@ import type { EventQueue } from '../../../src/core/ports/event-queue.ts';
 import type { PolicySimulation, SimulatedRequest } from '../../../src/core/ports/policy-simulation.ts';
 import type { Scheduling } from '../../../src/core/ports/scheduling.ts';
 import { InstanceStartError, type NodePool } from '../../../src/core/ports/node-pool.ts';
+import type { AccountRecord } from '../../../src/core/domain/identities.ts';
+import { STANDARD_QUOTAS } from '../../../src/core/domain/quota.ts';
 import { createOpsDoor, type OpsDoor } from '../../../src/doors/ops/door.ts';
 import { ACCOUNT, doorBasics, partial, serve, targetOf, type TestServer } from '../door-world.ts';
 import { signedHeaders } from '../signing.ts';
@@ -74,6 +76,10 @@ const log = partial<FactLog>('facts', {
   },
 });
 
+const ROOT_ACCOUNT: AccountRecord = {
+  ...{ account: ACCOUNT, name: 'operator', status: 'active', createdAt: 0, keys: [], quotas: {} },
+};
+
 before(async () => {
   door = createOpsDoor({
     ...doorBasics(),
@@ -86,12 +92,16 @@ before(async () => {
     }),
     scheduling: partial<Scheduling>('scheduling', {
       instances: () => [],
+      usage: () => ({ calls: 1, instances: 2, memoryMb: 512 }),
       pauses: () => ({
         runs: { instances: 2, memoryBytes: 200 },
         frozen: { instances: 1, memoryBytes: 90 },
         shrunk: { instances: 0, memoryBytes: 0 },
       }),
     }),
+    accounts: { isOperator: () => false, list: () => [{ ...ROOT_ACCOUNT }] },
+    quotas: { of: () => STANDARD_QUOTAS },
+    objects: { usage: async () => ({ objects: 3, objectBytes: 4 }) },
     facts: log,
     nodes: partial<NodePool>('nodes', {
       nodes: () => [
@@ -170,6 +180,8 @@ test('metrics fold facts', async () => {
     'tidemill_function_queue_depth{account="acc",function="f#deliveries",state="waiting"} 1',
     'tidemill_function_queue_age_seconds{account="acc",function="f#deliveries"} 0',
     `tidemill_dead_letters{${label}} 2`,
+    `tidemill_account_used{account="${ACCOUNT}",quota="memoryMb"} 512`,
+    `tidemill_account_quota{account="${ACCOUNT}",quota="calls"} ${STANDARD_QUOTAS.calls}`,
     'tidemill_deliveries_ended_total{state="Failed"} 1',
   ]) {
     assert.ok(text.split('\n').includes(line), `${line}\nis not in\n${text}`);
