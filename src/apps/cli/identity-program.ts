@@ -193,6 +193,22 @@ function addPolicyCommands(program: Command, perform: Perform, examples: Example
     .argument('<name>', 'policy')
     .description('delete a policy that is attached nowhere')
     .action((name: string) => perform(async (context) => (await load()).deletePolicy(context, name)));
+  policies
+    .command('simulate')
+    .argument('<action>', 'such as fc:InvokeFunction')
+    .argument('<resource>', 'such as acs:fc:local:ACCOUNT:functions/hello')
+    .description(
+      'say whether somebody would be allowed to do something, and which statement decides; exit code 1: denied',
+    )
+    .option('-p, --principal <who>', 'user/NAME, role/NAME, root, or a full ARN')
+    .option('--policy <file>', 'a policy document that acts too, or alone (may be given again)', collected)
+    .option('--session <file>', 'a session policy that narrows the others')
+    .option('-c, --condition <key=value>', 'a key of the request (may be given again)', collected)
+    .action((action: string, resource: string, options: object) =>
+      perform(async (context) =>
+        (await import('./commands/policy.ts')).simulatePolicy(context, action, resource, options),
+      ),
+    );
   for (const action of ['attach', 'detach'] as const) {
     policies
       .command(action)
@@ -210,5 +226,11 @@ function addPolicyCommands(program: Command, perform: Perform, examples: Example
     'tidemill policy put read-inbox policy.json',
     'tidemill policy attach read-inbox --user ann',
     'tidemill policy ls --system',
+    'tidemill policy simulate fc:InvokeFunction acs:fc:local:1234567890123456:functions/hello --principal user/alice',
+    'tidemill policy simulate oss:ListObjects acs:oss:local:1234567890123456:photos --policy p.json -c oss:Prefix=2026/',
   );
+}
+
+function collected(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
 }

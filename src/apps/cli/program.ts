@@ -69,7 +69,6 @@ export function buildProgram(perform: (action: Action) => Promise<void>): Comman
   addTriggerCommands(program, perform);
   addQueueCommands(program, perform);
   addReplayCommand(program, perform);
-  addPolicyCommands(program, perform);
   addLayerCommands(program, perform);
   addObjectCommands(program, perform);
   addIdentityCommands(program, perform, examples);
@@ -427,35 +426,6 @@ function addQueueCommands(program: Command, perform: Perform): void {
     'tidemill dead-letters redrive --function resize --qualifier 4',
     'tidemill dead-letters delete --all',
   );
-}
-
-function addPolicyCommands(program: Command, perform: Perform): void {
-  const policy = program.command('policy').description('what policies allow, and why');
-  policy
-    .command('simulate')
-    .argument('<action>', 'such as fc:InvokeFunction')
-    .argument('<resource>', 'such as acs:fc:local:ACCOUNT:functions/hello')
-    .description(
-      'say whether somebody would be allowed to do something, and which statement decides; exit code 1: denied',
-    )
-    .option('-p, --principal <who>', 'user/NAME, role/NAME, root, or a full ARN')
-    .option('--policy <file>', 'a policy document that acts too, or alone (may be given again)', collected)
-    .option('--session <file>', 'a session policy that narrows the others')
-    .option('-c, --condition <key=value>', 'a key of the request (may be given again)', collected)
-    .action((action: string, resource: string, options: object) =>
-      perform(async (context) =>
-        (await import('./commands/policy.ts')).simulatePolicy(context, action, resource, options),
-      ),
-    );
-  examples(
-    policy,
-    'tidemill policy simulate fc:InvokeFunction acs:fc:local:1234567890123456:functions/hello --principal user/alice',
-    'tidemill policy simulate oss:ListObjects acs:oss:local:1234567890123456:photos --policy p.json -c oss:Prefix=2026/',
-  );
-}
-
-function collected(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
 }
 
 function addReplayCommand(program: Command, perform: Perform): void {
