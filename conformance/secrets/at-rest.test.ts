@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
 import { models } from '../fc/world.ts';
 import { Installation, until } from '../restart/installation.ts';
 import { User } from '../restart/user.ts';
 
 const PROGRAM = join(import.meta.dirname, '..', '..', 'bin', 'tidemill.mjs');
 const SECRET = 'nobody-may-read-this-on-the-disk';
-const ANSWERS = { 'index.js': 'exports.handler = async () => process.env.WORD;' };
+const CODE = 'nobody-may-read-this-code-either';
+const ANSWERS = { 'index.js': `exports.handler = async () => process.env.WORD; // ${CODE}` };
+
+const execute = promisify(execFile);
 
 let installation: Installation;
 let user: User;
@@ -26,14 +30,17 @@ interface Report {
   readonly retired?: readonly string[];
 }
 
-function masterKey(action: string): Report {
+async function masterKey(action: string): Promise<Report> {
   const args = [PROGRAM, 'master-key', action, '--data', installation.data, '--json'];
-  return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Report;
+  const { stdout } = await execute(process.execPath, args);
+  return JSON.parse(stdout) as Report;
 }
 
 /** Files of the data folder that hold the text somewhere, but for the disks of instances, which go with them. */
 function holding(text: string): string[] {
   const args = ['--recursive', '--files-with-matches', '--text', '--fixed-strings', '--exclude-dir=disks'];
+  // Unpacked code is shown to root by a mount. Its image, mostly a hole of many GB, has a test of its own that reads it.
+  args.push('--exclude-dir=sealed', '--exclude=code.img');
   const { status, stdout } = spawnSync('grep', [...args, text, installation.data], { encoding: 'utf8' });
   assert.ok(status === 0 || status === 1, `grep ended with ${status}`);
   return stdout.split('\n').filter((name) => name !== '');
@@ -42,12 +49,13 @@ function holding(text: string): string[] {
 test('a function reads its environment, and no file of the data folder has it in the clear', async () => {
   assert.match((await user.call('keeps', 0)).text, new RegExp(SECRET));
   assert.deepEqual(holding(SECRET), []);
+  assert.deepEqual(holding(CODE), []);
 });
 
 test('the master key is rotated while the platform serves, the old one is taken out, and all is there after a restart', async () => {
-  const [before] = masterKey('show').keys;
+  const [before] = (await masterKey('show')).keys;
   const calls = Array.from({ length: 20 }, () => user.call('keeps', 0));
-  const rotated = masterKey('rotate');
+  const rotated = await masterKey('rotate');
   assert.deepEqual([...new Set((await Promise.all(calls)).map(({ status }) => status))], [200]);
   assert.deepEqual(
     rotated.keys.map(({ current, dataKeys }) => [current, dataKeys > 0]),
@@ -56,7 +64,7 @@ test('the master key is rotated while the platform serves, the old one is taken 
       [false, false],
     ],
   );
-  assert.deepEqual(masterKey('retire').retired, [before?.id]);
+  assert.deepEqual((await masterKey('retire')).retired, [before?.id]);
   await installation.end('SIGTERM');
   await installation.start();
   assert.match((await user.call('keeps', 0)).text, new RegExp(SECRET));

@@ -15,6 +15,7 @@ import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import { NodeService } from '../../services/node/node-service.ts';
 import { AgentServer } from './agent-server.ts';
+import { openCodeFolder } from './code-folder.ts';
 import { controlDialer } from './control-dialer.ts';
 import { openSandboxes } from './sandboxes.ts';
 import type { AgentSettings } from './settings.ts';
@@ -57,8 +58,9 @@ export async function startAgent(
     openSandboxes(settings, clock, logger),
     openBlobStore({ dir: join(settings.data, 'blobs'), vault }),
   ]);
+  const place = await openCodeFolder(settings, logger);
   const code = await CodeFolders.open({
-    folder: join(settings.data, 'code'),
+    folder: place.folder,
     blobs,
     budgetBytes: tuning.codeBytes,
     random: systemRandom,
@@ -123,6 +125,7 @@ export async function startAgent(
   return {
     async drain() {
       await end(() => node.drain(), false);
+      await place.remove();
       rmSync(journalFolder, { recursive: true, force: true });
       rmSync(join(runDir, 'agent.sock'), { force: true });
     },
