@@ -7,6 +7,7 @@ import { functionPlan, type Home } from '../manifest/function-plan.ts';
 import type { Manifest, Resource } from '../manifest/manifest.ts';
 import { resolveVariables, type VariableSources } from '../manifest/variables.ts';
 import { runSteps } from '../terminal/progress.ts';
+import { ensureAutoRole } from './auto-role.ts';
 import { Deployment } from './deployment.ts';
 import type { Deployed, FunctionPlan } from './plan.ts';
 
@@ -125,7 +126,7 @@ async function deployResource(
     await context.client.call('CreateCustomDomain', 'POST', fcPath`/custom-domains`, { body });
     return;
   }
-  const plan = values.plan(resource);
+  const plan = await withRole(context.client, values.plan(resource));
   for (const note of plan.notes) context.output.note(`note: ${resource.name}: ${note}`);
   outcome.notes.push(...plan.notes.map((note) => `${resource.name}: ${note}`));
   const deployment = new Deployment(context.client, plan);
@@ -134,6 +135,11 @@ async function deployResource(
   values.became(resource, result);
   outcome.deployed.push(result);
   outcome.plans.push(plan);
+}
+
+async function withRole(client: FcClient, plan: FunctionPlan): Promise<FunctionPlan> {
+  if (plan.config['role'] !== 'auto') return plan;
+  return { ...plan, config: { ...plan.config, role: await ensureAutoRole(client) } };
 }
 
 /** Region and account: as configured, else as the names of existing functions show them. */

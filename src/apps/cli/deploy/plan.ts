@@ -30,7 +30,7 @@ export interface ExtraConfig {
 /** Everything that deploying one function sends. */
 export interface FunctionPlan {
   readonly functionName: string;
-  /** Fields of CreateFunctionInput but name, code and tags. */
+  /** Fields of CreateFunctionInput but name, code and tags; the role `auto` is made when it is deployed. */
   readonly config: Readonly<Record<string, unknown>>;
   /** Fields that only a new function gets: what an existing one has instead is kept. */
   readonly whenNew?: Readonly<Record<string, unknown>>;

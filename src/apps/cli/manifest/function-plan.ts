@@ -54,7 +54,6 @@ const AUTO: Readonly<Record<string, string>> = {
   vpcConfig: 'instances have a network of their own',
   nasConfig: 'there is no network file system',
   ossMountConfig: 'objects are read through the object store API',
-  role: 'instances get credentials of their function anyway',
 };
 
 /** The plan for one resource of component fc3, its variables resolved (FC reference 8.2). */
@@ -76,7 +75,7 @@ export function functionPlan(props: Fields, folder: string, home: Home): Functio
   }
   for (const [name, value] of Object.entries(DEFAULTS)) config[name] ??= value;
   config.environmentVariables = asTexts(config.environmentVariables);
-  if (typeof config.role === 'string' && config.role !== '') config.role = roleArn(config.role, home);
+  if (typeof config.role === 'string' && !['', 'auto'].includes(config.role)) config.role = roleArn(config.role, home);
   if (typeof config.sessionAffinityConfig === 'object')
     config.sessionAffinityConfig = JSON.stringify(config.sessionAffinityConfig);
   config.instanceLifecycleConfig = { ...HOOKS_OFF, ...(config.instanceLifecycleConfig as Fields | undefined) };
