@@ -25,7 +25,7 @@ class Range implements AddressRange {
   }
 
   contains(address: string): boolean {
-    const actual = addressOf(address);
+    const actual = callerAddress(address);
     return actual !== undefined && actual.kind() === this.base.kind() && actual.match(this.base, this.prefix);
   }
 }
@@ -33,4 +33,15 @@ class Range implements AddressRange {
 function addressOf(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
   if (text.includes(':') ? !ipaddr.IPv6.isValid(text) : !ipaddr.IPv4.isValidFourPartDecimal(text)) return undefined;
   return ipaddr.process(text);
+}
+
+let lastText = '';
+let lastAddress: ipaddr.IPv4 | ipaddr.IPv6 | undefined;
+
+/** The same callers ask again and again, each of several ranges: reading the address costs more than comparing it. */
+function callerAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
+  if (text === lastText) return lastAddress;
+  lastAddress = addressOf(text);
+  lastText = text;
+  return lastAddress;
 }
