@@ -2,10 +2,14 @@ import { execFile } from 'node:child_process';
 import { closeSync, existsSync, openSync, rmSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const SIZE_BYTES = 768 * 1024 * 1024;
+/** How long the kernel may take to let go, and how often to ask it. */
+const RELEASE_MS = 20_000;
+const LOOK_MS = 100;
 const PIECE = Buffer.alloc(1024 * 1024, 0xa5);
 
 /** A small disk of its own for the data folder (an ext4 image on a loop device), so that it can be filled. Needs root. */
@@ -51,7 +55,17 @@ export class SmallDisk {
     if (existsSync(this.ballast)) rmSync(this.ballast);
   }
 
+  /** Waits for the kernel, which lets go of the images that lay on the disk a moment after their last user has ended. */
   async remove(): Promise<void> {
-    await run('umount', [this.folder]);
+    const deadline = performance.now() + RELEASE_MS;
+    for (;;) {
+      try {
+        await run('umount', [this.folder]);
+        return;
+      } catch (error) {
+        if (!/target is busy/.test(String(error)) || performance.now() > deadline) throw error;
+        await pause(LOOK_MS);
+      }
+    }
   }
 }
