@@ -1,4 +1,4 @@
-import { functionArn, objectArn, parseBucketArn, roleOfArn } from '../../core/domain/arn.ts';
+import { functionArn, layerArn, objectArn, parseBucketArn, parseLayerArn, roleOfArn } from '../../core/domain/arn.ts';
 import { type Principal, rolePrincipal } from '../../core/domain/credentials.ts';
 import { parseDestination } from '../../core/domain/destination.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
@@ -22,7 +22,7 @@ const SOURCES: Readonly<Record<string, string>> = { oss: 'oss.aliyuncs.com', eve
 
 /**
  * What a deploy makes the platform do later in somebody's name, whoever deploys must be allowed to do now: act as a role
- * (`ram:PassRole`), read the object that the code is in, invoke the function behind a trigger, hand results to a destination.
+ * (`ram:PassRole`), read the object that the code is in and the layers, invoke the function behind a trigger, hand results to a destination.
  * Throws AccessDenied otherwise.
  */
 export async function checkDeployRights(deps: Deps, operation: string, deploy: Deploy): Promise<void> {
@@ -30,6 +30,7 @@ export async function checkDeployRights(deps: Deps, operation: string, deploy: D
     case 'CreateFunction':
     case 'UpdateFunction':
       checkCode(deps, deploy);
+      checkLayers(deps, deploy);
       return checkRole(deps, deploy, deploy.request.body['role'], [FC_SERVICE]);
     case 'CreateLayerVersion':
       return checkCode(deps, deploy);
@@ -48,6 +49,17 @@ function checkCode({ access, region }: Deps, { principal, request, conditions }:
   const [bucket, object] = [text(code['ossBucketName']), text(code['ossObjectName'])];
   if (bucket === '') return;
   access.check(principal, 'oss:GetObject', objectArn(region, request.account, bucket, object), conditions);
+}
+
+/** Code of a layer is read by who mounts it. Layers of other accounts are open to whom their owners say. */
+function checkLayers({ access, region }: Deps, { principal, request, conditions }: Deploy): void {
+  const layers = request.body['layers'];
+  for (const arn of Array.isArray(layers) ? (layers as readonly unknown[]) : []) {
+    const layer = parseLayerArn(text(arn));
+    if (layer === undefined || (layer.account !== '' && layer.account !== request.account)) continue;
+    const resource = layerArn(region, request.account, layer.layer, layer.version);
+    access.check(principal, 'fc:GetLayerVersion', resource, conditions);
+  }
 }
 
 /** Passing a role takes the right to it, and a role that is meant for who gets it. Absent and empty: no role is set. */

@@ -166,6 +166,14 @@ test('code is taken from objects that the deployer may read', async () => {
   await assert.rejects(deploy('CreateFunction', { body: { code } }), /oss:GetObject/);
 });
 
+test('layers are mounted by who may read them', async () => {
+  const layers = [`acs:fc:local:${ACCOUNT}:layers/own/versions/3`, 'acs:fc:local:9:layers/theirs/versions/1', 'x', 5];
+  await deploy('CreateFunction', { body: { layers } });
+  assert.deepEqual(said(), [`fc:GetLayerVersion acs:fc:local:${ACCOUNT}:layers/own/versions/3`]);
+  denied.add('fc:GetLayerVersion');
+  await assert.rejects(deploy('UpdateFunction', { body: { layers } }), /fc:GetLayerVersion/);
+});
+
 test('results go where the deployer may send them', async () => {
   const destinationConfig = {
     onSuccess: { destination: `acs:fc:local:${ACCOUNT}:functions/g/live` },

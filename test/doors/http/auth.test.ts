@@ -42,6 +42,8 @@ before(async () => {
   world.trigger('jwt', { authType: 'jwt', auth: JWT });
   world.trigger('plain', { authType: 'jwt', auth: PLAIN });
   world.trigger('custom-jwt', { authType: 'jwt', auth: JWT });
+  const pinned = [keyOf(RSA.publicKey, 'rsa', { alg: 'RS384' })];
+  world.trigger('pinned', { authType: 'jwt', auth: { ...PLAIN, keys: pinned } });
   world.trigger('only', {
     authType: 'jwt',
     auth: { ...PLAIN, paths: { mode: 'only', patterns: ['/admin', '/api/*'] } },
@@ -174,7 +176,11 @@ test('no token passes by choosing its algorithm, its key or its time', async () 
   assert.equal((await withToken('/~plain/', good)).status, 200);
 });
 
-test('a key with its own alg serves no other', () => {
+test('a key with its own alg serves no other', async () => {
+  assert.equal((await withToken('/~pinned/', await signed({}, { alg: 'RS384' }))).status, 200);
+  for (const alg of ['RS256', 'PS384']) {
+    assert.equal((await withToken('/~pinned/', await signed({}, { alg }))).status, 403, alg);
+  }
   assert.deepEqual(algorithmsOf(keyOf(RSA.publicKey, 'k', { alg: 'RS384' })), ['RS384']);
   for (const alg of ['HS256', 'none', 'ES256']) assert.deepEqual(algorithmsOf(keyOf(RSA.publicKey, 'k', { alg })), []);
 });
