@@ -119,10 +119,16 @@ test('a failure goes into a bucket', async () => {
 test('what has no target here is refused by name', async () => {
   const name = await world.deploy('refused', ECHO);
   const put = (destination: string) => configure(name, 'onSuccess', destination);
-  await assert.rejects(put('acs:mns:local:1:/topics/t/messages'), failsWith('NotSupported', 400, /service 'mns'/));
-  await assert.rejects(put('acs:mns:local:1:/queues/q/messages'), failsWith('NotSupported', 400, /service 'mns'/));
+  await assert.rejects(
+    put('acs:mns:local:1:/topics/t/messages'),
+    failsWith('NotSupported', 400, /service 'mns'.*a bucket/s),
+  );
+  await assert.rejects(
+    put('acs:mns:local:1:/queues/q/messages'),
+    failsWith('NotSupported', 400, /service 'mns'.*a bucket/s),
+  );
   await assert.rejects(put('somewhere'), failsWith('InvalidArgument', 400, /no destination/));
-  await assert.rejects(put('acs:fc:local:42:functions/f'), failsWith('InvalidArgument', 400, /another account/));
+  await assert.rejects(put('acs:fc:local:42:functions/f'), failsWith('AccessDenied', 403, /another account/));
 });
 
 test('a webhook to this machine is not called; the result is a dead letter', async () => {
