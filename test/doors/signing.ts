@@ -13,6 +13,9 @@ export interface SignOptions {
   /** Canonical query as is. */
   readonly query?: string;
   readonly body?: string | Uint8Array;
+  /** Of the API and of its operation; empty: sent without the headers that name them. */
+  readonly version?: string;
+  readonly action?: string;
 }
 
 /** An independent ACS3 signer for tests: written from the reference, not from the verifier. */
@@ -21,11 +24,11 @@ export function signedHeaders(options: SignOptions): Record<string, string> {
   const bodyHash = createHash('sha256').update(body).digest('hex');
   const headers: Record<string, string> = {
     host: options.host,
-    'x-acs-action': 'X',
+    ...(options.action === '' ? {} : { 'x-acs-action': options.action ?? 'X' }),
     'x-acs-content-sha256': bodyHash,
     'x-acs-date': options.date ?? `${new Date().toISOString().slice(0, 19)}Z`,
     'x-acs-signature-nonce': options.nonce ?? randomBytes(32).toString('hex'),
-    'x-acs-version': '2023-03-30',
+    ...(options.version === '' ? {} : { 'x-acs-version': options.version ?? '2023-03-30' }),
     ...(options.token === undefined ? {} : { 'x-acs-security-token': options.token }),
   };
   const names = Object.keys(headers).sort();

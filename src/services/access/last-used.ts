@@ -55,9 +55,9 @@ export class LastUsed {
     const ids = [...this.unwritten];
     this.unwritten.clear();
     await Promise.all(
-      ids.map((id) => {
+      ids.map(async (id) => {
         const at = this.times.get(id);
-        return at === undefined ? undefined : this.options.store.put(PREFIX + id, at);
+        if (at !== undefined) await this.options.store.put(PREFIX + id, at);
       }),
     );
   }

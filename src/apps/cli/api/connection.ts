@@ -45,9 +45,10 @@ export function readConnection(env: NodeJS.ProcessEnv): Connection {
       'Set TIDEMILL_ACCESS_KEY_ID and TIDEMILL_ACCESS_KEY_SECRET as well.',
     );
   }
+  const token = trimmed(env.TIDEMILL_SECURITY_TOKEN);
   return {
     endpoint,
-    key: { id, secret, token: trimmed(env.TIDEMILL_SECURITY_TOKEN) },
+    key: token === undefined ? { id, secret } : { id, secret, token },
     objectsEndpoint: trimmed(env.TIDEMILL_OBJECTS_ENDPOINT) ?? own.objectsEndpoint,
     accountId: trimmed(env.TIDEMILL_ACCOUNT_ID) ?? own.accountId,
     region: trimmed(env.TIDEMILL_REGION) ?? own.region,
