@@ -11,7 +11,7 @@ const HANDLER = 'exports.handler = async (e) => { await new Promise((r) => setTi
 /** This many calls in flight keep the platform busy: a share of two callers is half of it. */
 const FULL = 32;
 const SHARE = FULL / 2;
-const ROUNDS = 3;
+const ROUNDS = 5;
 
 interface Seen {
   readonly calls: number;
@@ -52,15 +52,15 @@ export const smallCaller: Row = {
         if (error.code !== 'FunctionAlreadyExists') throw error;
       });
     }
-    const small = { name: 'bench-small', inFlight: 2, pauseMs: 20, ms: 4_000 };
+    const small = { name: 'bench-small', inFlight: 2, pauseMs: 20, ms: 2_500 };
     const heavy = { name: 'bench-heavy', inFlight: 20 * SHARE, pauseMs: 0, warmMs: 0 };
     const served: Pair[] = [];
     const p99: Pair[] = [];
     for (let round = 0; round < ROUNDS; round++) {
-      const alone = await call(platform, { ...small, warmMs: 1_000 }, 0);
+      const alone = await call(platform, { ...small, warmMs: 500 }, 0);
       const [crowd, beside] = await Promise.all([
-        call(platform, { ...heavy, ms: 9_000 }, 19),
-        call(platform, { ...small, warmMs: 4_500 }, 0),
+        call(platform, { ...heavy, ms: 6_000 }, 19),
+        call(platform, { ...small, warmMs: 3_000 }, 0),
       ]);
       console.log(
         `small-caller: alone ${JSON.stringify(alone)} beside ${JSON.stringify(beside)} heavy ${JSON.stringify(crowd)}`,

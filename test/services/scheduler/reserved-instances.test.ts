@@ -293,6 +293,29 @@ test('a new server counts what runs already', async () => {
   await world.stop();
 });
 
+test('a new server takes target tracking up where it stands: instances found running are its target until a calm', async () => {
+  const world = new ReservedWorld();
+  const spec = world.catalog.put('f');
+  const address = (id: string) => ({ kind: 'frames' as const, path: id });
+  world.pool.found = ['c-1', 'c-2', 'c-3', 'c-4'].map((instanceId) => ({
+    instanceId,
+    nodeId: 'node',
+    spec,
+    address: address(instanceId),
+  }));
+  const window = { startTime: '', endTime: '', timeZone: '' };
+  const policy = { name: 't', metricType: 'ProvisionedConcurrencyUtilization' as const, metricTarget: 0.5, ...window };
+  const config = world.config({ tracking: [{ ...policy, min: 1, max: 6 }] });
+  await world.start();
+  assert.deepEqual(world.reserved.status(config), { target: 4, current: 4, error: '' });
+  await world.clock.advance(30_000);
+  assert.equal(world.ready(spec), 4, 'a restart is no calm');
+  assert.equal(world.pool.orders.length, 0);
+  await world.clock.advance(600_000);
+  assert.equal(world.ready(spec), 1, 'a calm is');
+  await world.stop();
+});
+
 test('what a limit keeps back is told', async () => {
   const world = await new ReservedWorld({ instancesPerAccount: 1 }).start();
   world.catalog.put('f');
