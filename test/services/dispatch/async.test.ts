@@ -154,6 +154,23 @@ describe('running', () => {
     await world.close();
   });
 
+  test('nobody asks for events that are not due, however many come; they are taken when they are', async (t) => {
+    const world = await DispatchWorld.open();
+    world.catalog.put('f');
+    await world.clock.advance(1_000);
+    const leases = t.mock.method(world.queue, 'lease');
+    for (let n = 0; n < 20; n++) {
+      await world.dispatch.invokeAsync(eventFor('f', { requestId: `r${n}`, delaySeconds: 20 - n }));
+    }
+    await settle();
+    assert.equal(leases.mock.callCount(), 0);
+    await world.clock.advance(1_000);
+    assert.equal(world.facts.of('event-accepted').length, 20);
+    assert.ok(leases.mock.callCount() > 0);
+    assert.equal((await world.queue.depth()).waiting, 19, 'the one that came last was due first');
+    await world.close();
+  });
+
   test('a delayed event waits', async () => {
     const world = await DispatchWorld.open();
     world.catalog.put('f');
