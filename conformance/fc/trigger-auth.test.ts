@@ -47,7 +47,7 @@ test('jwt: who has a token of the configured key gets in, and the function learn
     whitelist: ['/public/*'],
   });
   const [missing, text] = await call(url);
-  assert.deepEqual([missing, /^the jwt token is missing/.test(messageOf(text))], [401, true]);
+  assert.deepEqual([missing, messageOf(text).startsWith('the jwt token is missing')], [401, true]);
   const token = await tokenFor('u1');
   assert.deepEqual(await call(url, { authorization: `Bearer ${token}` }), [200, '{"path":"/","uid":"u1"}']);
   assert.deepEqual(await call(url, { cookie: `session=${token}`, 'x-uid': 'root' }), [200, '{"path":"/","uid":"u1"}']);
@@ -58,7 +58,7 @@ test('jwt: who has a token of the configured key gets in, and the function learn
   const none = `${Buffer.from('{"alg":"none","kid":"one"}').toString('base64url')}.${token.split('.')[1]}.`;
   for (const wrong of [await tokenFor('u1', STRANGER.privateKey), await tokenFor('u1', KEYS.privateKey, '-1s'), none]) {
     const [status, body] = await call(url, { authorization: `Bearer ${wrong}` });
-    assert.deepEqual([status, /^invalid or expired jwt/.test(messageOf(body))], [403, true]);
+    assert.deepEqual([status, messageOf(body).startsWith('invalid or expired jwt')], [403, true]);
   }
 });
 
@@ -70,10 +70,10 @@ test('bearer: enabled tokens get in', async () => {
   const { url } = await deployed('bearer', { tokens });
   assert.equal((await call(url, { authorization: `Bearer ${TOKEN}` }))[0], 200);
   const [missing, text] = await call(url);
-  assert.deepEqual([missing, /^Authorization header is expected but missing/.test(messageOf(text))], [401, true]);
+  assert.deepEqual([missing, messageOf(text).startsWith('Authorization header is expected but missing')], [401, true]);
   for (const wrong of [`Bearer ${TOKEN}-off`, 'Bearer x', `Basic ${TOKEN}`]) {
     const [status, body] = await call(url, { authorization: wrong });
-    assert.deepEqual([status, /^access denied due to invalid bearer token/.test(messageOf(body))], [403, true]);
+    assert.deepEqual([status, messageOf(body).startsWith('access denied due to invalid bearer token')], [403, true]);
   }
 });
 
@@ -85,7 +85,7 @@ test('basic: name and password get in', async () => {
   assert.deepEqual([asked.status, asked.headers.get('www-authenticate')?.split(' ')[0]], [401, 'Basic']);
   assert.match(messageOf(await asked.text()), /^authorization require/);
   const [status, body] = await call(url, { authorization: `Bearer ${TOKEN}` });
-  assert.deepEqual([status, /^Authorization header must start with Basic/.test(messageOf(body))], [401, true]);
+  assert.deepEqual([status, messageOf(body).startsWith('Authorization header must start with Basic')], [401, true]);
   assert.equal((await call(url, basic(`${USER.userName}:wrong`)))[0], 401);
 });
 
