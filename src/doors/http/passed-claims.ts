@@ -8,7 +8,9 @@ export class PassedClaims {
   private readonly values: readonly (PassedClaim & { readonly value: string | undefined })[];
 
   constructor(pass: readonly PassedClaim[], claims: JWTPayload | undefined) {
-    this.values = pass.map((each) => ({ ...each, value: textOf(claims?.[each.claim]) }));
+    const own = (name: string): unknown =>
+      claims !== undefined && Object.hasOwn(claims, name) ? claims[name] : undefined;
+    this.values = pass.map((each) => ({ ...each, value: textOf(own(each.claim)) }));
   }
 
   get changesForm(): boolean {

@@ -30,5 +30,7 @@ export class AskedConditions implements RequestConditions {
 
 /** Who somebody is apart from the session: what trust policies and `acs:PrincipalARN` name. */
 export function identityArn(principal: Principal): string {
-  return principal.kind === 'role' ? `acs:ram::${principal.account}:role/${principal.name ?? ''}` : principal.arn;
+  return principal.kind === 'role'
+    ? `acs:ram::${principal.account}:role/${(principal.name ?? '').toLowerCase()}`
+    : principal.arn;
 }
