@@ -28,6 +28,8 @@ const FUNCTION_LIFE_MS = 60 * 60 * 1000;
 /** Renewed when less than this is left, so that a call never starts with credentials about to end. */
 const RENEW_MS = FUNCTION_LIFE_MS / 3;
 const ISSUED_CAPACITY = 100_000;
+/** Remembered for one function; more are forgotten together. */
+const ROLES_PER_FUNCTION = 16;
 /** The service that trust policies of execution roles name. */
 const FC_SERVICE = 'fc.aliyuncs.com';
 
@@ -40,7 +42,8 @@ interface Issued {
 /** Roles are assumed here: by users and roles of this and other accounts, and by functions. */
 export class RoleAssumptions implements RoleSessions, RoleTrust {
   private readonly options: RoleSessionsOptions;
-  private readonly issued = new LRUCache<string, Issued>({ max: ISSUED_CAPACITY });
+  /** By function, then by role: versions of one function may have different ones. Strings that live long are found fastest. */
+  private readonly issued = new LRUCache<string, Map<string, Issued>>({ max: ISSUED_CAPACITY });
 
   constructor(options: RoleSessionsOptions) {
     this.options = options;
@@ -84,16 +87,18 @@ export class RoleAssumptions implements RoleSessions, RoleTrust {
    * the role changes. Throws AccessDenied when the role is gone or does not trust functions.
    */
   ofFunction(account: string, functionArn: string, role: string | undefined): TemporaryCredentials {
-    const key = `${account} ${functionArn} ${role ?? ''}`;
-    const known = this.issued.get(key);
+    const wanted = role ?? '';
+    let ofRoles = this.issued.get(functionArn);
+    const known = ofRoles?.get(wanted);
     const left = known === undefined ? 0 : known.credentials.expiresAt - this.options.clock.now();
     // A clock that was set back must not stretch a life.
     if (known !== undefined && left >= RENEW_MS && left <= FUNCTION_LIFE_MS) {
       if (known.role === undefined || known.role.held.value === known.role.record) return known.credentials;
     }
-    const issued =
-      role === undefined || role === '' ? this.plain(account, functionArn) : this.asRole(account, functionArn, role);
-    this.issued.set(key, issued);
+    const issued = wanted === '' ? this.plain(account, functionArn) : this.asRole(account, functionArn, wanted);
+    if (ofRoles === undefined || ofRoles.size >= ROLES_PER_FUNCTION)
+      this.issued.set(functionArn, (ofRoles = new Map()));
+    ofRoles.set(wanted, issued);
     return issued.credentials;
   }
 
