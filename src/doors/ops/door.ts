@@ -25,6 +25,7 @@ import type { Acs3Verifier } from '../wire/acs3-verifier.ts';
 import { asTidemillError, sendError } from '../wire/answer.ts';
 import { HttpConditions } from '../wire/request-conditions.ts';
 import { readBody } from '../wire/body.ts';
+import type { ControlRate } from '../wire/control-rate.ts';
 import { pathOf, type Query, queryOf } from '../wire/query.ts';
 import { requestIdOf } from '../wire/request-id.ts';
 import { checkHeadLimits } from '../wire/request-limits.ts';
@@ -57,6 +58,7 @@ export interface OpsDoorDeps {
   readonly failed: Pick<FailedCalls, 'find'> | undefined;
   readonly region: string;
   readonly verifier: Acs3Verifier;
+  readonly rate: ControlRate;
   readonly access: Access;
   readonly simulation: PolicySimulation;
   readonly clock: Clock;
@@ -127,6 +129,7 @@ async function answer(
   if (found === null) throw new TidemillError('PathNotSupported', `'${method}' against '${path}' is not supported`);
   const route = found.store as FunctionRoute;
   const { principal, bodyHash } = deps.verifier.verifyApi(req);
+  deps.rate.take(principal.account);
   const query = queryOf(target);
   const name = found.params['name'] ?? '';
   const { account } = principal;

@@ -23,6 +23,8 @@ interface AccountsOptions {
   readonly firstAccount: string;
   /** What every account may use that has no number of its own. */
   readonly standard: AccountQuotas;
+  /** A key of an account that is deleted: what is remembered of it may go. */
+  readonly forgetKey: (accessKeyId: string) => Promise<void>;
   /** What an account still owns outside this service, in words; empty: nothing. */
   readonly contents: (account: string) => Promise<readonly string[]>;
 }
@@ -104,13 +106,15 @@ export class AccountDirectory implements Accounts, Quotas, AccountStates {
   async delete(account: string): Promise<void> {
     this.refuseFirst(account, 'deleted');
     const { directory, contents } = this.options;
-    // Disabled first: nothing new comes while it is looked at.
-    const before = await this.change(account, (record) => ({ ...record, status: 'disabled' }));
+    const { status } = this.get(account);
+    refuseContents(account, await contents(account));
+    // Nothing new comes from here on; what came until now is looked for once more.
+    await this.change(account, (record) => ({ ...record, status: 'disabled' }));
     const left = await contents(account);
-    if (left.length > 0) {
-      if (this.get(account).status !== before.status) await this.setStatus(account, before.status);
-      throw new TidemillError('AccountNotEmpty', `The account '${account}' has ${left.join(', ')}; it is disabled now`);
-    }
+    if (left.length > 0) await this.change(account, (record) => ({ ...record, status }));
+    refuseContents(account, left);
+    const keys = [...this.get(account).keys, ...directory.all('user', account).flatMap((user) => user.keys)];
+    for (const { accessKeyId } of keys) await this.options.forgetKey(accessKeyId);
     for (const kind of ['user', 'group', 'role', 'policy'] as const) {
       for (const { name } of directory.all(kind, account)) await directory.remove(kind, account, name);
     }
@@ -162,6 +166,11 @@ export class AccountDirectory implements Accounts, Quotas, AccountStates {
     } else return;
     this.changed.emit(account);
   }
+}
+
+function refuseContents(account: string, left: readonly string[]): void {
+  if (left.length === 0) return;
+  throw new TidemillError('AccountNotEmpty', `The account '${account}' has ${left.join(', ')}`);
 }
 
 function noAccount(account: string): TidemillError {

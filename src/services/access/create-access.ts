@@ -78,6 +78,7 @@ export async function createAccess(options: AccessOptions): Promise<AccessServic
     random,
     firstAccount: rootKey.account,
     standard: options.standardQuotas,
+    forgetKey: (accessKeyId) => lastUsed.forget(accessKeyId),
     contents: options.contents,
   });
   await accounts.begin();

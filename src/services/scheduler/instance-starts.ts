@@ -1,3 +1,4 @@
+import { TidemillError } from '../../core/domain/errors.ts';
 import { newInstanceId } from '../../core/base/ids.ts';
 import type { InstanceExit } from '../../core/domain/instance.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
@@ -117,7 +118,7 @@ export class InstanceStarts {
       this.deps.background('kill an instance', pool.kill(record.instanceId, 'killed'));
     }
     const failure = error instanceof InstanceStartError ? error : new InstanceStartError(platformFailure(error));
-    if (failure.failure.kind === 'platform') {
+    if (failure.failure.kind === 'platform' && !(error instanceof TidemillError)) {
       logger.log('error', 'an instance could not be started', { instance: record.instanceId, error: String(error) });
     }
     this.deps.reserved.startFailed(record.spec.key, failure);
@@ -129,6 +130,8 @@ export class InstanceStarts {
 
 function platformFailure(error: unknown): StartFailure {
   const message = error instanceof Error ? error.message : String(error);
+  // What is refused by name says it all, as that the function's role is gone.
+  if (error instanceof TidemillError) return { kind: 'platform', message, startLog: '' };
   return { kind: 'platform', message: `the instance could not be reached: ${message}`, startLog: '' };
 }
 

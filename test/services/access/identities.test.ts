@@ -272,8 +272,13 @@ describe('accounts', () => {
     await assert.rejects(accounts.setStatus(ACCOUNT, 'disabled'), code('InvalidArgument'));
     world.contents = ['2 functions'];
     await assert.rejects(accounts.delete(account), code('AccountNotEmpty'));
+    assert.equal(states.isActive(account), true, 'a refused deletion changes nothing');
+    identity.noteUse(find()!.principal);
     world.contents = [];
     await accounts.delete(account);
+    await service.close();
+    const left = [...world.store.entries.keys()].filter((name) => !name.includes(ACCOUNT));
+    assert.deepEqual(left, [], 'nothing of it stays in the store');
     assert.deepEqual(all(), [undefined, undefined, undefined]);
     assert.deepEqual(
       accounts.list().map((each) => each.account),
