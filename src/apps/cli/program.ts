@@ -68,6 +68,7 @@ export function buildProgram(perform: (action: Action) => Promise<void>): Comman
   addVersionCommands(program, perform);
   addTriggerCommands(program, perform);
   addQueueCommands(program, perform);
+  addAuditCommands(program, perform);
   addReplayCommand(program, perform);
   addLayerCommands(program, perform);
   addObjectCommands(program, perform);
@@ -368,6 +369,25 @@ function addTriggerCommands(program: Command, perform: Perform): void {
     '',
     'Triggers are made by `tidemill deploy`, from --http or the s.yaml.',
   );
+}
+
+function addAuditCommands(program: Command, perform: Perform): void {
+  const audit = program.command('audit').description('who asked what of the platform, and what was denied');
+  const list = audit
+    .command('list')
+    .description('control calls and denied calls, newest first: your account, and all accounts for the operator')
+    .option('--limit <n>', 'at most so many (default: 50)', numberOf)
+    .option('--before <number>', 'below this record, to see more', numberOf)
+    .action((options: { limit?: number; before?: number }) =>
+      perform(async (context) => (await import('./commands/audit.ts')).listAudit(context, options)),
+    );
+  examples(list, 'tidemill audit list', 'tidemill audit list --limit 1000 --json');
+  const verify = audit
+    .command('verify')
+    .description('check that no record was changed, taken out or put in')
+    .action(() => perform(async (context) => (await import('./commands/audit.ts')).verifyAudit(context)));
+  examples(verify, 'tidemill audit verify');
+  examples(audit, 'tidemill audit list', 'tidemill audit verify');
 }
 
 function addQueueCommands(program: Command, perform: Perform): void {

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Installation } from '../../adapters/installation-file/index.ts';
 import type { Clock } from '../../core/base/clock.ts';
 import { newRequestId } from '../../core/base/ids.ts';
@@ -6,6 +7,7 @@ import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
 import type { Access } from '../../core/ports/access.ts';
 import type { AsyncTasks } from '../../core/ports/async-tasks.ts';
+import type { AuditLog } from '../../core/ports/audit-log.ts';
 import type { BlobStore } from '../../core/ports/blob-store.ts';
 import type { CallerLineage } from '../../core/ports/caller-lineage.ts';
 import type { Catalog } from '../../core/ports/catalog.ts';
@@ -34,9 +36,10 @@ import { createHttpDoor } from '../../doors/http/door.ts';
 import { createIdentityDoor } from '../../doors/identity/door.ts';
 import { createObjectsDoor } from '../../doors/objects/door.ts';
 import { createOpsDoor } from '../../doors/ops/door.ts';
-import { Acs3Verifier } from '../../doors/wire/acs3-verifier.ts';
 import { ControlRate } from '../../doors/wire/control-rate.ts';
 import { createWebhooks } from '../../services/events/index.ts';
+import { NotedVerifier } from './noted-verifier.ts';
+import { RequestAudit } from './request-audit.ts';
 import { frontDoor } from './front-door.ts';
 import { openListeners } from './listeners.ts';
 import { packageVersion } from './package-version.ts';
@@ -67,6 +70,7 @@ interface DoorParts {
   readonly simulation: PolicySimulation;
   readonly blobs: BlobStore;
   readonly objects: ObjectStore;
+  readonly audit: AuditLog;
   readonly facts: FactLog;
   readonly failed: FailedCalls | undefined;
   readonly nonces: NonceJournal;
@@ -98,11 +102,14 @@ export async function openDoors(settings: ServerSettings, parts: DoorParts): Pro
   const scheme = settings.tls === undefined ? 'http' : 'https';
   let apiPort = 0;
   const authority = (): string => `${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${apiPort}`;
-  const verifier = new Acs3Verifier(parts);
+  const audit = new RequestAudit({ log: parts.audit, clock, logger: parts.logger });
+  const verifier = new NotedVerifier(parts, audit);
+  const access = audit.access(parts.access);
   const rate = new ControlRate(parts.quotas, clock);
-  const shared = { ...parts, callers: parts.dispatch, verifier, rate, region };
+  const shared = { ...parts, access, callers: parts.dispatch, verifier, rate, region };
   const fc = createFcDoor({
     ...shared,
+    refused: (head, requestId, error) => audit.refused(head, requestId, error),
     publicUrl: () => `${scheme}://${authority()}`,
     triggerUrls: (prefix) =>
       triggerUrls({ prefix, region, scheme, authority: authority(), apiPort, domain: settings.domain }),
@@ -126,10 +133,23 @@ export async function openDoors(settings: ServerSettings, parts: DoorParts): Pro
   const objects = createObjectsDoor({ ...shared, store: parts.objects });
   const newId = (): string => newRequestId(random, clock.now());
   const listeners = await openListeners(settings, {
-    api: { handle: frontDoor([fc, http, accounts, ops, rights], fc), plain: { taken: fc.invokes, handle: fc.invoke } },
+    api: {
+      handle: frontDoor(
+        [
+          { matches: fc.matches, handle: audit.control((req, res) => fc.handle(req, res)) },
+          { matches: http.matches, handle: audit.triggers((req, res) => http.handle(req, res)) },
+          ...[accounts, ops, rights].map((door) => ({
+            matches: door.matches,
+            handle: audit.control((req: IncomingMessage, res: ServerResponse) => door.handle(req, res)),
+          })),
+        ],
+        { handle: audit.control((req, res) => fc.handle(req, res)) },
+      ),
+      plain: { taken: fc.invokes, handle: fc.invoke },
+    },
     objects: {
-      handle: (req, res) => objects.handle(req, res),
-      checkContinue: (req, res) => objects.checkContinue(req, res),
+      handle: audit.objects((req, res) => objects.handle(req, res)),
+      checkContinue: audit.objects((req, res) => objects.checkContinue(req, res)),
     },
     newId,
     clock,
@@ -147,6 +167,7 @@ export async function openDoors(settings: ServerSettings, parts: DoorParts): Pro
     async close() {
       ops.dispose();
       await listeners.close(OBJECTS_GRACE_MS);
+      audit.dispose();
     },
   };
 }

@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { createHmac } from 'node:crypto';
+import { openAuditLog } from '../../adapters/audit-files/index.ts';
 import { openBlobStore } from '../../adapters/blobs-fs/index.ts';
 import { systemRandom } from '../../adapters/clock-system/index.ts';
 import { openFactLog } from '../../adapters/facts-sqlite/index.ts';
@@ -76,6 +78,11 @@ export async function startServer(settings: ServerSettings, parts: ServerParts):
     openBlobStore({ dir: at('blobs'), vault }),
     openObjectStore({ dir: at('objects'), clock, random, quotasOf: (account) => quotas.of(account) }),
   ]);
+  const audit = await openAuditLog({
+    dir: at('audit'),
+    secret: createHmac('sha256', Buffer.from(installation.masterSecret, 'hex')).update('audit log').digest(),
+    keptBytes: LIMITS.auditKeptBytes,
+  });
   const queue = parts.throughQueue?.(opened) ?? opened;
   const failed = await failedCallsOf(settings, { clock, logger, vault });
   const windowSeconds = LIMITS.signatureSkewSeconds;
@@ -210,6 +217,7 @@ export async function startServer(settings: ServerSettings, parts: ServerParts):
     usage,
     blobs,
     objects,
+    audit,
     facts,
     failed,
     nonces,
@@ -254,6 +262,7 @@ export async function startServer(settings: ServerSettings, parts: ServerParts):
       await rights.close();
       const stores = [store.close(), queue.close(), facts.close(), objects.close()];
       await Promise.all([failed?.close(), nonces.close(), ...stores]);
+      await audit.close();
       await keys.close();
     },
   };

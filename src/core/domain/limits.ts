@@ -56,6 +56,7 @@ export const LIMITS = {
   deliveryAgeMaxSeconds: 86_400,
   deadLetterKeptSeconds: 30 * 86_400,
   deadLettersPerFunction: 10_000,
+  auditKeptBytes: GIB,
   failedPayloadBytes: MIB,
   failedCallsPerFunction: 100,
   failedCallsBytes: 128 * MIB,

@@ -78,7 +78,9 @@ class Door {
     const { head } = exchange;
     const requestId = requestIdOf(head, this.context.random, this.context.clock);
     this.called(exchange, requestId).catch((error: unknown) => {
-      exchange.refuse(requestId, asTidemillError(error, requestId, this.context.logger));
+      const refusal = asTidemillError(error, requestId, this.context.logger);
+      this.context.refused?.(head, requestId, refusal);
+      exchange.refuse(requestId, refusal);
     });
   }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
+import type { TidemillError } from '../../core/domain/errors.ts';
 import type { Lineage } from '../../core/domain/lineage.ts';
 import type { Access } from '../../core/ports/access.ts';
 import type { AsyncTasks } from '../../core/ports/async-tasks.ts';
@@ -15,6 +16,7 @@ import type { Scheduling } from '../../core/ports/scheduling.ts';
 import type { Sessions } from '../../core/ports/sessions.ts';
 import type { Acs3Verifier } from '../wire/acs3-verifier.ts';
 import type { FunctionArns } from '../wire/function-arns.ts';
+import type { RequestHead } from '../wire/exchange.ts';
 import type { ControlRate } from '../wire/control-rate.ts';
 import type { Query } from '../wire/query.ts';
 import type { CodeLinks } from './code-links.ts';
@@ -34,6 +36,8 @@ export interface FcDoorDeps {
   readonly access: Access;
   readonly roles: RoleTrust;
   readonly rate: ControlRate;
+  /** Told of every call that was refused before `node:http` saw it. */
+  readonly refused?: (head: RequestHead, requestId: string, error: TidemillError) => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

@@ -8,6 +8,7 @@ import type { Principal } from '../../core/domain/credentials.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import type { Access } from '../../core/ports/access.ts';
+import type { AuditLog } from '../../core/ports/audit-log.ts';
 import type { Accounts, Quotas } from '../../core/ports/accounts.ts';
 import type { AsyncTasks } from '../../core/ports/async-tasks.ts';
 import type { BlobStore } from '../../core/ports/blob-store.ts';
@@ -59,6 +60,7 @@ export interface OpsDoorDeps {
   readonly region: string;
   readonly verifier: Acs3Verifier;
   readonly rate: ControlRate;
+  readonly audit: Pick<AuditLog, 'read' | 'verify'>;
   readonly access: Access;
   readonly simulation: PolicySimulation;
   readonly clock: Clock;
@@ -145,7 +147,7 @@ async function answer(
     throw new TidemillError('InvalidArgument', 'This operation takes no request body');
   }
   const body = route.body === true ? jsonObject(bytes) : {};
-  await route.run(deps, { account, name, query, requestId, body, check }, res);
+  await route.run(deps, { account, principal, name, query, requestId, body, check }, res);
 }
 
 function jsonObject(bytes: Buffer): Readonly<Record<string, unknown>> {

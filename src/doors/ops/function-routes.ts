@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Principal } from '../../core/domain/credentials.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import type { Fact } from '../../core/domain/fact.ts';
 import { InstanceStartError } from '../../core/ports/node-pool.ts';
@@ -9,6 +10,7 @@ import { factStream } from './fact-stream.ts';
 
 export interface FunctionRequest {
   readonly account: string;
+  readonly principal: Principal;
   readonly name: string;
   readonly query: Query;
   readonly requestId: string;

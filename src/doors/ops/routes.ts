@@ -1,3 +1,4 @@
+import { auditRoutes } from './audit-routes.ts';
 import { type FunctionRoute, functionRoutes } from './function-routes.ts';
 import { policyRoutes } from './policy-routes.ts';
 import { queueRoutes } from './queue-routes.ts';
@@ -9,4 +10,5 @@ export const opsRoutes: readonly FunctionRoute[] = [
   ...queueRoutes,
   ...replayRoutes,
   ...policyRoutes,
+  ...auditRoutes,
 ];

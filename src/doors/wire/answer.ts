@@ -26,6 +26,14 @@ export function errorBody(requestId: string, error: TidemillError): Buffer {
   return Buffer.from(JSON.stringify({ RequestId: requestId, Code: code, Message: messageOf(error), Culprit: culprit }));
 }
 
+/** Error answers of the platform's own, told apart from what functions answer with the same status. */
+const refusals = new WeakMap<ServerResponse, { readonly requestId: string; readonly code: string }>();
+
+/** Request id and error code when the platform refused a request with `sendError`. */
+export function refusalOf(res: ServerResponse): { readonly requestId: string; readonly code: string } | undefined {
+  return refusals.get(res);
+}
+
 /**
  * Answers with the field's error body `{RequestId, Code, Message}` (FC reference 2.4) plus `Culprit`, which SDKs ignore:
  * caller, function, limit or platform. Nothing is sent when the headers are out already: the connection breaks instead, so
@@ -37,6 +45,7 @@ export function sendError(res: ServerResponse, requestId: string, error: Tidemil
     return;
   }
   const body = errorBody(requestId, error);
+  refusals.set(res, { requestId, code: error.code });
   for (const name of res.getHeaderNames()) if (name.startsWith('content-')) res.removeHeader(name);
   res.writeHead(error.status, {
     'content-type': 'application/json',

@@ -8,7 +8,8 @@ interface Asking {
 
 /** What policies may ask about a request that came in over HTTP; keys of one operation come in `more`. Read only when asked. */
 export class HttpConditions implements RequestConditions {
-  private readonly request: Asking;
+  /** The request that is asked about. */
+  readonly request: Asking;
   private readonly more: ReadonlyMap<string, string> | undefined;
 
   constructor(request: Asking, more?: ReadonlyMap<string, string>) {

@@ -102,6 +102,7 @@ before(async () => {
     accounts: { isOperator: () => false, list: () => [{ ...ROOT_ACCOUNT }] },
     quotas: { of: () => STANDARD_QUOTAS },
     objects: { usage: async () => ({ objects: 3, objectBytes: 4 }) },
+    audit: { read: async () => [], verify: async () => ({ sound: true, from: 1, to: 0 }) },
     facts: log,
     nodes: partial<NodePool>('nodes', {
       nodes: () => [
