@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { TidemillError } from '../../../src/core/domain/errors.ts';
 import type { HttpTriggerConfig } from '../../../src/core/domain/trigger.ts';
 import type { TriggerAuth } from '../../../src/core/domain/trigger-auth.ts';
@@ -148,4 +149,36 @@ test('secrets are not shown, and sent back as they are shown they stay what they
     }
   }
   assert.equal(withoutAuthSecrets('{ "authType": "anonymous" }'), '{ "authType": "anonymous" }');
+});
+
+test('reading throws nothing but refusals, whatever it is given', () => {
+  const members = fc.constantFrom(
+    'jwks',
+    'JWKS',
+    'keys',
+    'tokenLookup',
+    'claimPassBy',
+    'whitelist',
+    'tokens',
+    'users',
+    '__proto__',
+  );
+  const value = fc.oneof(
+    fc.jsonValue(),
+    fc.dictionary(members, fc.jsonValue()),
+    fc.array(fc.dictionary(members, fc.jsonValue())),
+  );
+  const config = fc.oneof(fc.jsonValue(), fc.string(), fc.dictionary(members, value));
+  fc.assert(
+    fc.property(config, fc.constantFrom('jwt', 'bearer', 'basic'), fc.boolean(), (given, kind, asText) => {
+      const sent = asText ? JSON.stringify(given) : given;
+      try {
+        readTriggerAuth(kind, sent, undefined);
+      } catch (error) {
+        assert.ok(error instanceof TidemillError, String(error));
+      }
+      withoutAuthSecrets(JSON.stringify({ authType: kind, ...(asText ? {} : { authConfig: [given] }) }));
+    }),
+    { numRuns: 2_000 },
+  );
 });
