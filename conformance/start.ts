@@ -25,6 +25,7 @@ const STOP_MS = 60_000;
 /**
  * The platform under test: the one that TIDEMILL_ENDPOINT, TIDEMILL_OBJECTS_ENDPOINT, TIDEMILL_ACCESS_KEY_ID and
  * TIDEMILL_ACCESS_KEY_SECRET name, or a fresh `tidemill up` of the built program with a data folder of its own.
+ * TIDEMILL_ISOLATION names the tier of a fresh one.
  */
 export async function connect(): Promise<Platform> {
   const { TIDEMILL_ENDPOINT: endpoint, TIDEMILL_OBJECTS_ENDPOINT: objectsEndpoint } = process.env;
@@ -57,7 +58,9 @@ interface Ready {
 export async function start(env: Readonly<Record<string, string>> = {}): Promise<Platform> {
   const data = await mkdtemp(join(tmpdir(), 'tidemill-conformance-'));
   const program = join(import.meta.dirname, '..', 'bin', 'tidemill.mjs');
-  const child = spawn(process.execPath, [program, 'up', '--data', data, '--port', '0', '--json'], {
+  const tier = { ...process.env, ...env }['TIDEMILL_ISOLATION'];
+  const confined = tier === undefined ? [] : ['--isolation', tier];
+  const child = spawn(process.execPath, [program, 'up', '--data', data, '--port', '0', '--json', ...confined], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });

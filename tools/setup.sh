@@ -63,6 +63,12 @@ if [ -n "$missing" ]; then
   fi
 fi
 
+# -- gVisor: an optional tier of isolation; without it only '--isolation gvisor' is not offered
+if ! command -v runsc >/dev/null 2>&1 && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && [ -z "${TIDEMILL_SETUP_NO_APT:-}" ]; then
+  say "installing runsc (gVisor)"
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends runsc >/dev/null 2>&1 || say "runsc is not among the packages of this system: '--isolation gvisor' is not offered here"
+fi
+
 # -- Python's part of the runtimes, compiled once: inside a sandbox the folder is read-only, and every start would do it again
 [ ! -x /usr/bin/python3 ] || /usr/bin/python3 -m compileall -q runtimes/python || say "Python's part could not be compiled ahead: its cold starts take a little longer"
 

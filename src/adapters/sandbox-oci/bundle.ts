@@ -1,4 +1,5 @@
 import type { OciResources } from './cgroups.ts';
+import { INSTANCE_LINK, listening } from './gvisor-link.ts';
 import { INSIDE_ID, INSTANCE_ETC } from './root-skeleton.ts';
 import type { SeccompProfile } from './seccomp-profile.ts';
 
@@ -29,6 +30,11 @@ export interface BundleInput {
   readonly boot: readonly { readonly source: string; readonly target: string }[];
   /** Run the process under a small init that collects zombies and gives signals their usual meaning. */
   readonly init: boolean;
+  /**
+   * For runsc: /code, /opt and INSTANCE_ETC are mounted below the root already, the folder is shown at INSTANCE_LINK, and
+   * with `listen` the process gets a socket made there.
+   */
+  readonly gvisor?: { readonly link: string; readonly listen: boolean } | undefined;
 }
 
 interface OciMount {
@@ -48,10 +54,17 @@ const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
  * The shell starts the process as its child, collects whatever else is orphaned, and ends with the process's code. It
  * exports PWD by itself, which is taken back (or set as asked for): the environment stays exactly the given one.
  */
-function underInit(args: readonly string[], env: Readonly<Record<string, string>>): string[] {
+function underInit(args: readonly string[], env: Readonly<Record<string, string>>, last: string): string[] {
   const own = env['PWD'];
-  if (own === undefined) return ['/bin/sh', '-c', 'unset PWD; "$@"; exit $?', 'init', ...args];
-  return ['/bin/sh', '-c', 'pwd=$1; shift; PWD=$pwd "$@"; exit $?', 'init', own, ...args];
+  if (own === undefined) return ['/bin/sh', '-c', `unset PWD; "$@"; ${last}`, 'init', ...args];
+  return ['/bin/sh', '-c', `pwd=$1; shift; PWD=$pwd "$@"; ${last}`, 'init', own, ...args];
+}
+
+/** Command and what comes before it. runsc keeps the exit code to itself: there the init leaves it in the link. */
+function command(input: BundleInput, env: Readonly<Record<string, string>>): readonly string[] {
+  if (input.gvisor === undefined) return input.init ? underInit(input.args, env, 'exit $?') : input.args;
+  const under = underInit(input.args, env, `code=$?; echo $code > ${INSTANCE_LINK}/code; exit $code`);
+  return input.gvisor.listen ? listening(under) : under;
 }
 
 function bind(source: string, destination: string, ...options: string[]): OciMount {
@@ -80,12 +93,16 @@ function mounts(input: BundleInput): OciMount[] {
       options: ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${SHARED_MEMORY_BYTES}`],
     },
     // Everything of the host is private here: a mount made there later does not appear. Only /code and /opt follow it.
-    bind('/usr', '/usr', 'rro', 'rprivate'),
-    bind(input.etcPath, INSTANCE_ETC, 'ro', 'rprivate'),
+    bind('/usr', '/usr', input.gvisor === undefined ? 'rro' : 'ro', 'rprivate'),
     bind(input.tmpPath, '/tmp', 'rprivate'),
     ...input.boot.map((mount) => bind(mount.source, mount.target, 'ro', 'rprivate')),
-    bind(input.codePath, '/code', 'ro', 'rslave'),
-    bind(input.optPath, '/opt', 'ro', 'rslave'),
+    ...(input.gvisor === undefined
+      ? [
+          bind(input.etcPath, INSTANCE_ETC, 'ro', 'rprivate'),
+          bind(input.codePath, '/code', 'ro', 'rslave'),
+          bind(input.optPath, '/opt', 'ro', 'rslave'),
+        ]
+      : [bind(input.gvisor.link, INSTANCE_LINK, 'rprivate')]),
   ];
 }
 
@@ -98,7 +115,7 @@ export function ociConfig(input: BundleInput): object {
     process: {
       terminal: false,
       user: { uid: INSIDE_ID, gid: INSIDE_ID },
-      args: input.init ? underInit(input.args, env) : input.args,
+      args: command(input, env),
       env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
       cwd: input.cwd,
       capabilities: { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] },

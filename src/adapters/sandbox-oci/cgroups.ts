@@ -23,8 +23,11 @@ export class Cgroups {
   readonly layout: CgroupLayout;
   private readonly parent: string;
   private readonly clock: Clock;
+  /** How many threads of the host a limit of processes inside comes to. */
+  private readonly threads: (pids: number) => number;
 
-  constructor(layout: CgroupLayout, parent: string, clock: Clock) {
+  constructor(layout: CgroupLayout, parent: string, clock: Clock, threads = (pids: number): number => pids) {
+    this.threads = threads;
     this.layout = layout;
     this.parent = parent;
     this.clock = clock;
@@ -46,7 +49,7 @@ export class Cgroups {
     return {
       memory: this.layout.kind === 'v2' && !this.limitsSwap() ? { limit: bytes } : { limit: bytes, ...swap },
       cpu: { quota: quotaMicros(limits.cpu), period: PERIOD_MICROS },
-      pids: { limit: limits.pids },
+      pids: { limit: this.threads(limits.pids) },
       devices: [{ allow: false, access: 'rwm' }],
     };
   }
@@ -65,7 +68,7 @@ export class Cgroups {
     const pids = Number(this.read('pids', id, 'pids.max'));
     if (!(memory <= limits.memoryMb * MIB)) throw new Error(`the memory limit of ${id} does not bind (${memory})`);
     if (!(quota > 0 && quota <= quotaMicros(limits.cpu))) throw new Error(`the CPU limit of ${id} does not bind`);
-    if (!(pids <= limits.pids)) throw new Error(`the process limit of ${id} does not bind (${pids})`);
+    if (!(pids <= this.threads(limits.pids))) throw new Error(`the process limit of ${id} does not bind (${pids})`);
     for (const controller of ['memory', 'cpu', 'pids'] as const) {
       if (!this.read(controller, id, 'cgroup.procs').split('\n').includes(String(pid))) {
         throw new Error(`process ${pid} of ${id} is not in its ${controller} group`);
@@ -93,7 +96,7 @@ export class Cgroups {
       for (const name of raising ? files.reverse() : files) set('memory', name, bytes);
       set('cpu', 'cpu.cfs_quota_us', String(quotaMicros(limits.cpu)));
     }
-    set('pids', 'pids.max', String(limits.pids));
+    set('pids', 'pids.max', String(this.threads(limits.pids)));
   }
 
   /** Stops or resumes every process of the group. Throws where there is no freezer, or no such group. */

@@ -2,6 +2,7 @@ import { chownSync, closeSync, constants, mkdirSync, openSync, writeFileSync } f
 import { join } from 'node:path';
 import type { SandboxSpec } from '../../core/ports/sandbox.ts';
 import { ID_RANGE, ociConfig } from './bundle.ts';
+import { makeLink, shownLink, takeSocket } from './gvisor-link.ts';
 import type { Disk } from './disk-images.ts';
 import { resolvConf, writeNameFiles } from './name-service.ts';
 import type { NetworkSlot } from './network-slots.ts';
@@ -10,7 +11,7 @@ import { OutputPipe } from './output-pipe.ts';
 import type { SandboxParts } from './parts.ts';
 import { processStartTime, type SandboxRecord } from './record.ts';
 import { mountFolders, removeRemains } from './remains.ts';
-import { INSIDE_ID } from './root-skeleton.ts';
+import { INSIDE_ID, INSTANCE_ETC } from './root-skeleton.ts';
 import { OciSandbox, showMounts } from './sandbox.ts';
 import { listenUnix, MS, mkfifo, mount } from './syscalls.ts';
 
@@ -54,6 +55,7 @@ export async function makeSandbox(
       const startTime = processStartTime(pid);
       const running = { ...record, phase: 'running' as const, pid, ...(startTime === undefined ? {} : { startTime }) };
       parts.records.write(running);
+      if (isGvisor(parts) && spec.listen === 'frames') await takeSocket(parts.clock, folder, pid);
       // A process that is gone already has no group to look into: its end is told by `exited`.
       if (startTime !== undefined) verifyLimits(parts, spec, pid);
       return OciSandbox.follow(parts, running, output, onGone);
@@ -70,6 +72,11 @@ export async function makeSandbox(
 /** The folder of the host that a sandbox sees at INSTANCE_ETC. */
 export function etcFolder(folder: string): string {
   return join(folder, 'etc');
+}
+
+/** Whether the bundles run under runsc, which sees the host through other eyes than a container does. */
+function isGvisor(parts: SandboxParts): boolean {
+  return parts.command.name === 'runsc';
 }
 
 function verifyLimits(parts: SandboxParts, spec: SandboxSpec, pid: number): void {
@@ -100,16 +107,25 @@ function writeBundle(parts: SandboxParts, spec: SandboxSpec, folder: string, dis
   writeNameFiles(etcPath, hostname, slot.address, resolvConf(spec.dns, spec.internetAccess, gateway));
   const mounts = mountFolders(folder);
   mkdirSync(mounts.shared, { mode: 0o711 });
-  mount(mounts.shared, mounts.shared, null, MS.bind, null);
+  const boot = spec.boot.map((entry) => ({ ...parts.bootSources.attach(entry.source), target: entry.target }));
+  const skeleton = parts.skeletons.pathFor(boot.map(({ target, isFile }) => ({ target, isFile })));
+  const gvisor = isGvisor(parts);
+  // runsc sees later mounts only below its root: there the whole root is this sandbox's own mount.
+  mount(gvisor ? skeleton : mounts.shared, mounts.shared, null, MS.bind, null);
   // Private first: a peer group of its own, not that of the file system it was bound from.
   mount('none', mounts.shared, null, MS.private, null);
   mount('none', mounts.shared, null, MS.shared, null);
-  mkdirSync(mounts.code);
-  mkdirSync(mounts.opt);
+  if (gvisor) {
+    mkdirSync(join(etcPath, 'link'));
+    mount(etcPath, join(mounts.shared, INSTANCE_ETC), null, MS.bind, null);
+    makeLink(folder, hostIdOf(parts, slot));
+  } else {
+    mkdirSync(mounts.code);
+    mkdirSync(mounts.opt);
+  }
   showMounts(folder, spec.mounts);
-  const boot = spec.boot.map((entry) => ({ ...parts.bootSources.attach(entry.source), target: entry.target }));
   const config = ociConfig({
-    rootPath: parts.skeletons.pathFor(boot.map(({ target, isFile }) => ({ target, isFile }))),
+    rootPath: gvisor ? mounts.shared : skeleton,
     args: spec.process.args,
     env: spec.process.env,
     cwd: spec.process.cwd,
@@ -126,12 +142,14 @@ function writeBundle(parts: SandboxParts, spec: SandboxSpec, folder: string, dis
     optPath: mounts.opt,
     boot: boot.map(({ path, target }) => ({ source: path, target })),
     init: parts.init,
+    gvisor: gvisor ? { link: shownLink(folder), listen: spec.listen === 'frames' } : undefined,
   });
   writeFileSync(join(folder, 'config.json'), JSON.stringify(config), { mode: 0o600 });
 }
 
 async function start(parts: SandboxParts, spec: SandboxSpec, folder: string, output: number): Promise<number> {
-  const listener = spec.listen === 'frames' ? listenUnix(join(folder, 's'), BACKLOG) : undefined;
+  const passed = spec.listen === 'frames' && !isGvisor(parts);
+  const listener = passed ? listenUnix(join(folder, 's'), BACKLOG) : undefined;
   try {
     return await startBundle(parts.command, {
       id: spec.id,

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants, openSync, closeSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCommand } from './command.ts';
+import type { RunscCall } from './runsc.ts';
 
 export type OciName = 'crun' | 'runc' | 'runsc';
 
@@ -11,6 +12,15 @@ export interface OciCommand {
   readonly file: string;
   /** First line of what `--version` says. */
   readonly version: string;
+  /** How it is called, where that is not plainly by its name. */
+  readonly call?: RunscCall;
+}
+
+/** File and arguments of a call of this command. */
+export function callOf(command: OciCommand, args: readonly string[]): readonly [string, readonly string[]] {
+  if (command.call === undefined) return [command.file, args];
+  const [file = command.file, ...prefix] = command.call.prefix;
+  return [file, [...prefix, command.file, ...command.call.flags, ...args]];
 }
 
 const PATHS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
@@ -49,14 +59,23 @@ export function startBundle(command: OciCommand, input: StartInput): Promise<num
   const pidFile = join(input.bundle, 'pid');
   const logFile = join(input.bundle, 'oci.log');
   const args = [
-    ...['--root', input.stateDir, '--log', logFile, '--log-format', 'json'],
+    // runsc names its files after the sandbox, two for each: a folder of its own is what can be removed whole.
+    ...[
+      '--root',
+      command.name === 'runsc' ? join(input.stateDir, input.id) : input.stateDir,
+      '--log',
+      logFile,
+      '--log-format',
+      'json',
+    ],
     ...['run', '--detach', '--pid-file', pidFile, '--bundle', input.bundle],
     ...(input.listener === undefined ? [] : ['--preserve-fds', '1']),
     input.id,
   ];
   const empty = openSync('/dev/null', 'r');
   return new Promise((resolve, reject) => {
-    const child = spawn(command.file, args, {
+    const [file, words] = callOf(command, args);
+    const child = spawn(file, words, {
       stdio: [empty, input.output, input.output, ...(input.listener === undefined ? [] : [input.listener])],
       // A session of its own: a signal to the agent's group does not tear a start apart.
       detached: true,

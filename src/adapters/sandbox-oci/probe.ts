@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import { ociConfig } from './bundle.ts';
 import type { Cgroups } from './cgroups.ts';
 import { runCommand } from './command.ts';
-import { failureIn, findCommand, type OciCommand, type OciName } from './oci-command.ts';
+import { makeLink, linkFolder, shownLink } from './gvisor-link.ts';
+import { callOf, failureIn, findCommand, type OciCommand, type OciName } from './oci-command.ts';
 import type { RootSkeletons } from './root-skeleton.ts';
 import type { SeccompProfile } from './seccomp-profile.ts';
-import { listenUnix } from './syscalls.ts';
+import { runscCall } from './runsc.ts';
+import { detach, listenUnix } from './syscalls.ts';
 
 const PROBE_TIMEOUT_MS = 10_000;
 const PROBE_LIMITS = { memoryMb: 128, cpu: 1, pids: 64 };
@@ -32,35 +34,40 @@ export type ProbeResult =
  * with a listening socket as descriptor 3. Takes at most 10 s and leaves nothing behind.
  */
 export async function probe(name: OciName, input: ProbeInput): Promise<ProbeResult> {
-  const command = await findCommand(name, input.commandFolders);
-  if (command === undefined) return { ok: false, reason: `${name} is not installed` };
+  const found = await findCommand(name, input.commandFolders);
+  if (found === undefined) return { ok: false, reason: `${name} is not installed` };
+  const gvisor = name === 'runsc';
+  const timeoutMs = input.timeoutMs ?? PROBE_TIMEOUT_MS;
   const id = `probe-${name}-${process.pid}`;
   const folder = join(input.runDir, id);
   rmSync(folder, { recursive: true, force: true });
   for (const part of ['etc', 'code', 'opt', 'tmp']) mkdirSync(join(folder, part), { recursive: true, mode: 0o711 });
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(probeConfig(id, folder, input)));
+  if (gvisor) {
+    makeLink(folder, input.idBase);
+  }
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(probeConfig(id, folder, input, gvisor)));
   const listener = listenUnix(join(folder, 's'), 1);
   const logFile = join(folder, 'oci.log');
   try {
-    const result = await runCommand(
-      command.file,
-      [
-        ...['--root', join(folder, 'state'), '--log', logFile, '--log-format', 'json'],
-        ...['run', '--bundle', folder, '--preserve-fds', '1', id],
-      ],
-      { timeoutMs: input.timeoutMs ?? PROBE_TIMEOUT_MS, descriptor: listener },
-    );
-    if (result.code === 0) return { ok: true, command };
+    const call = gvisor ? await runscCall(found.file, folder, { network: 'none', timeoutMs }) : undefined;
+    const command = call === undefined ? found : { ...found, call };
+    const [file, args] = callOf(command, [
+      ...['--root', join(folder, 'state'), '--log', logFile, '--log-format', 'json'],
+      ...['run', '--bundle', folder, ...(gvisor ? [] : ['--preserve-fds', '1']), id],
+    ]);
+    const result = await runCommand(file, args, gvisor ? { timeoutMs } : { timeoutMs, descriptor: listener });
+    if (result.code === 0) return { ok: true, command: found };
     const said = failureIn(logFile) ?? (result.output || `exit code ${result.code}`);
-    return { ok: false, reason: `${command.version} does not work here: ${said}` };
+    return { ok: false, reason: `${found.version} does not work here: ${said}` };
   } finally {
     closeSync(listener);
     await input.cgroups.remove(id);
+    if (gvisor) detach(linkFolder(folder));
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function probeConfig(id: string, folder: string, input: ProbeInput): object {
+function probeConfig(id: string, folder: string, input: ProbeInput, gvisor: boolean): object {
   return ociConfig({
     rootPath: input.skeletons.pathFor([]),
     args: ['/bin/sh', '-c', 'test -L /proc/self/fd/3'],
@@ -79,6 +86,7 @@ function probeConfig(id: string, folder: string, input: ProbeInput): object {
     optPath: join(folder, 'opt'),
     boot: [],
     init: false,
+    gvisor: gvisor ? { link: shownLink(folder), listen: true } : undefined,
   });
 }
 

@@ -2,6 +2,8 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SandboxParts } from './parts.ts';
 import { processState, type SandboxRecord } from './record.ts';
+import { linkFolder } from './gvisor-link.ts';
+import { INSTANCE_ETC } from './root-skeleton.ts';
 import { detach, reap } from './syscalls.ts';
 
 /** Host folders whose mounts a sandbox sees: below one mount of their own, so that nothing else travels with them. */
@@ -21,7 +23,8 @@ export async function removeRemains(parts: SandboxParts, id: string): Promise<vo
   await parts.cgroups.remove(id);
   if (record !== undefined) collect(record);
   const mounts = mountFolders(folder);
-  for (const path of [mounts.code, mounts.opt, mounts.shared]) detach(path);
+  const shown = [mounts.code, mounts.opt, join(mounts.shared, INSTANCE_ETC), linkFolder(folder), mounts.shared];
+  for (const path of shown) detach(path);
   if (record?.slot !== undefined) parts.slots.remove(record.slot);
   if (record?.disk !== undefined) await parts.disks.remove(record.disk);
   rmSync(join(parts.stateDir, id), { recursive: true, force: true });

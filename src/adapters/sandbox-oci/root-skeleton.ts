@@ -22,7 +22,7 @@ export const INSIDE_ID = 1000;
 export const INSTANCE_ETC = '/run/instance';
 
 const FOLDERS = ['code', 'dev', 'etc', 'home', 'mnt', 'opt', 'proc', 'root', 'run', 'srv', 'sys', 'tmp', 'usr', 'var'];
-const NESTED = ['var/empty', 'var/lib', 'var/cache', 'run/instance'];
+const NESTED = ['var/empty', 'var/lib', 'var/cache', 'run/instance/link'];
 const LINKS: Readonly<Record<string, string>> = { 'var/run': '/run', 'var/tmp': '/tmp', 'run/lock': '/tmp' };
 /** Folders of a merged-/usr host that are links there and therefore here. */
 const MERGED = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'];

@@ -24,6 +24,7 @@ import type { OciName } from './oci-command.ts';
 import { OutputPipe } from './output-pipe.ts';
 import type { SandboxParts } from './parts.ts';
 import { firstWorking } from './probe.ts';
+import { runscCall, sentryThreads } from './runsc.ts';
 import { processStartTime, SandboxRecords } from './record.ts';
 import { removeRemains } from './remains.ts';
 import { RootSkeletons } from './root-skeleton.ts';
@@ -57,6 +58,7 @@ export interface OciRuntimeOptions {
 const DEFAULT_POOL = 2;
 const MAX_ID_BASE = 2 ** 32 - 4096 * 65_536;
 const OPEN_FILES = 65_536;
+const TOOL_MS = 10_000;
 
 /** Six hexadecimal digits that stand for an installation in the names of kernel objects. */
 export function installationTag(installationId: string): string {
@@ -79,7 +81,7 @@ export async function createOciRuntime(options: OciRuntimeOptions): Promise<OciR
   // Sandboxes are other users: what is made for them must not depend on who started the platform with which mask.
   process.umask(0o022);
   mkdirSync(runDir, { recursive: true, mode: 0o711 });
-  const cgroups = new Cgroups(layout, `/tidemill/${tag}`, clock);
+  const cgroups = new Cgroups(layout, `/tidemill/${tag}`, clock, options.oci === 'runsc' ? sentryThreads : undefined);
   cgroups.prepare();
   const skeletons = new RootSkeletons(runDir);
   const wanted: readonly OciName[] = (options.oci ?? 'auto') === 'auto' ? ['crun', 'runc'] : [options.oci as OciName];
@@ -98,8 +100,15 @@ export async function createOciRuntime(options: OciRuntimeOptions): Promise<OciR
     logger.log('warn', 'a sandbox part could not be made ahead', { error: String(error) });
   const stateDir = join(runDir, 'oci');
   mkdirSync(stateDir, { recursive: true, mode: 0o711 });
+  const command =
+    chosen.command.name === 'runsc'
+      ? {
+          ...chosen.command,
+          call: await runscCall(chosen.command.file, runDir, { network: 'sandbox', timeoutMs: TOOL_MS }),
+        }
+      : chosen.command;
   const parts: SandboxParts = {
-    command: chosen.command,
+    command,
     stateDir,
     records: new SandboxRecords(runDir),
     cgroups,
@@ -252,7 +261,7 @@ export class OciRuntime implements SandboxRuntime {
     if (this.live.size > 0) return;
     bootSources.clear();
     cgroups.removeParents();
-    for (const name of ['b', 'd', 'i', 'n', 'r', 'oci', 'network.json']) {
+    for (const name of ['b', 'd', 'g', 'i', 'n', 'r', 'oci', 'network.json']) {
       rmSync(join(this.runDir, name), { recursive: true, force: true });
     }
   }

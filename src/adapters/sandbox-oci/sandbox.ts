@@ -11,6 +11,7 @@ import type {
 } from '../../core/ports/sandbox.ts';
 import { delay } from './delay.ts';
 import type { ProcessWatch } from './exit-watch.ts';
+import { exitCodeLeft } from './gvisor-link.ts';
 import { resolvConf, writeResolvConf } from './name-service.ts';
 import { OutputPipe } from './output-pipe.ts';
 import type { SandboxParts } from './parts.ts';
@@ -165,10 +166,17 @@ export class OciSandbox implements SandboxHandle {
   }
 
   /** Decides why it ended, once nothing of its output is outstanding. */
-  private async settle(code: number | undefined): Promise<SandboxExit> {
+  private async settle(ended: number | undefined): Promise<SandboxExit> {
+    const code = this.parts.command.name === 'runsc' ? this.codeInside(ended) : ended;
     const reason = this.reasonFor(code);
     if (!this.output.stalled) await Promise.race([this.output.ended, delay(this.parts.clock, LAST_OUTPUT_MS)]);
     return code === undefined ? { reason } : { reason, exitCode: code };
+  }
+
+  /** With runsc the process that ended is the kernel of the sandbox, whose own code says nothing about the function. */
+  private codeInside(ended: number | undefined): number | undefined {
+    const left = exitCodeLeft(this.parts.records.folderOf(this.id));
+    return left ?? (ended === undefined ? undefined : SIGKILL_CODE);
   }
 
   private reasonFor(code: number | undefined): ExitReason {

@@ -44,7 +44,7 @@ const COMMANDS: readonly {
   remedy: string;
 }[] = [
   { tier: 'container', names: ['crun', 'runc'], remedy: 'apt-get install runc' },
-  { tier: 'gvisor', names: ['runsc'], remedy: 'install gVisor (runsc)' },
+  { tier: 'gvisor', names: ['runsc'], remedy: 'apt-get install runsc' },
 ];
 
 /**

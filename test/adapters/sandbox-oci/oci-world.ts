@@ -14,11 +14,19 @@ import { waitingClock } from '../waiting-clock.ts';
 
 export const ID_BASE = 1_000_000_000;
 
+/** The tiers that this adapter makes. */
+export type OciTier = 'container' | 'gvisor';
+
 /** Why this host cannot run containers; undefined when it can. */
-export async function whyNoContainers(): Promise<string | undefined> {
+export function whyNoContainers(): Promise<string | undefined> {
+  return whyNot('container');
+}
+
+/** Why this host does not offer the tier; undefined when it does. */
+export async function whyNot(tier: OciTier): Promise<string | undefined> {
   const reports = await reportTiers({ clock: waitingClock, idBase: ID_BASE });
-  const report = reports.find((each) => each.tier === 'container');
-  return report?.available === true ? undefined : `no containers on this host: ${report?.detail}`;
+  const report = reports.find((each) => each.tier === tier);
+  return report?.available === true ? undefined : `no tier ${tier} on this host: ${report?.detail}`;
 }
 
 export interface OciWorld extends SandboxWorld {
@@ -27,7 +35,11 @@ export interface OciWorld extends SandboxWorld {
   readonly tag: string;
 }
 
-export function openRuntime(runDir: string, platformPorts: readonly number[] = []): Promise<OciRuntime> {
+export function openRuntime(
+  runDir: string,
+  platformPorts: readonly number[] = [],
+  tier: OciTier = 'container',
+): Promise<OciRuntime> {
   return createOciRuntime({
     runDir,
     installationId: runDir,
@@ -35,23 +47,24 @@ export function openRuntime(runDir: string, platformPorts: readonly number[] = [
     platformPorts,
     logger: silentLogger,
     clock: waitingClock,
+    oci: tier === 'gvisor' ? 'runsc' : 'auto',
   });
 }
 
 /** A fresh installation in a folder of its own. */
-export async function openWorld(platformPorts: readonly number[] = []): Promise<OciWorld> {
+export async function openWorld(platformPorts: readonly number[] = [], tier: OciTier = 'container'): Promise<OciWorld> {
   const runDir = mkdtempSync(join(tmpdir(), 'tm-'));
   chmodSync(runDir, 0o711);
   const tag = installationTag(runDir);
-  let runtime = await openRuntime(runDir, platformPorts);
+  let runtime = await openRuntime(runDir, platformPorts, tier);
   return {
     runDir,
     tag,
     runtime: () => runtime,
     async killedAgent(specs) {
       await runtime.close({ keepNetwork: true });
-      await killedAgent(runDir, specs);
-      runtime = await openRuntime(runDir, platformPorts);
+      await killedAgent(runDir, specs, undefined, tier);
+      runtime = await openRuntime(runDir, platformPorts, tier);
     },
     leaks: () => findLeaks({ runDir, tag }),
     async close() {
@@ -66,9 +79,14 @@ export async function openWorld(platformPorts: readonly number[] = []): Promise<
  * Runs an agent that creates the sandboxes and kills it: once it reports `reports` of them made (default: all), so that the
  * others are in the middle of being made.
  */
-export async function killedAgent(runDir: string, specs: readonly SandboxSpec[], reports?: number): Promise<void> {
+export async function killedAgent(
+  runDir: string,
+  specs: readonly SandboxSpec[],
+  reports?: number,
+  tier: OciTier = 'container',
+): Promise<void> {
   const script = new URL('./short-lived-agent.ts', import.meta.url);
-  const child = spawn(process.execPath, [script.pathname, runDir, JSON.stringify(specs)], {
+  const child = spawn(process.execPath, [script.pathname, runDir, JSON.stringify(specs), tier], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit');

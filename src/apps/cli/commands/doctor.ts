@@ -98,7 +98,7 @@ export function whereIs(name: string): string | undefined {
 const PROGRAMS: readonly (readonly [string, string, string])[] = [
   ['runc', 'isolation container', 'runc'],
   ['crun', 'isolation container (either)', 'crun'],
-  ['runsc', 'isolation gvisor', ''],
+  ['runsc', 'isolation gvisor', 'runsc'],
   ['ip', 'networks of sandboxes', 'iproute2'],
   ['nft', 'firewall of sandboxes', 'nftables'],
   ['mkfs.ext4', '/tmp of the configured size', 'e2fsprogs'],
