@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { failsWith, models, World } from '../fc/world.ts';
+import { signed } from '../signing.ts';
 import { connect, type Platform } from '../start.ts';
-import { newName, ossOf, policyOf, ram, type RamClient, ramOf, stsOf, trustOf } from './identity-world.ts';
+import { type Keys, newName, ossOf, policyOf, ram, type RamClient, ramOf, stsOf, trustOf } from './identity-world.ts';
 import { sdkFiles } from './sdk-files.ts';
 
 let platform: Platform;
@@ -139,6 +140,35 @@ test('a function without a role invokes and uses objects, and reads no configura
     invoke: 'allowed',
     createFunction: 'AccessDenied',
   });
+});
+
+test('custom runtimes get the credentials of the role in headers', { timeout: 120_000 }, async () => {
+  const { arn, roleName } = await newRole(TRUSTS_FC, []);
+  const server = `
+const { createServer } = require('node:http');
+createServer((req, res) => {
+  const { 'x-fc-access-key-id': accessKeyId, 'x-fc-access-key-secret': accessKeySecret, 'x-fc-security-token': securityToken } = req.headers;
+  res.end(JSON.stringify({ accessKeyId, accessKeySecret, securityToken }));
+}).listen(9000, '0.0.0.0');
+`;
+  const bootstrap = { data: '#!/bin/sh\nexec node /code/server.js\n', mode: 0o100755 };
+  const name = await world.deploy(
+    'custom',
+    { 'server.js': server, bootstrap },
+    { runtime: 'custom.debian12', role: arn },
+  );
+  const keys = JSON.parse((await world.invoke(name)).text) as Keys;
+  const who = await stsOf(platform, keys).getCallerIdentity();
+  assert.equal(who.body?.arn, `acs:ram::${account}:assumed-role/${roleName.toLowerCase()}/${name}`);
+  // Revoked, the next call has others.
+  const path = `/tidemill/v1/roles/${roleName}/revoke-sessions`;
+  const { url, headers } = signed(platform, { method: 'POST', path });
+  const revoked = await fetch(url, { method: 'POST', headers });
+  assert.equal(revoked.status, 200);
+  await assert.rejects(stsOf(platform, keys).getCallerIdentity(), failsWith('InvalidAccessKeyId.NotFound', 404));
+  const fresh = JSON.parse((await world.invoke(name)).text) as Keys;
+  assert.notEqual(fresh.accessKeyId, keys.accessKeyId);
+  assert.equal((await stsOf(platform, fresh).getCallerIdentity()).body?.arn, who.body?.arn);
 });
 
 test('a role is passed only where it exists, trusts functions, and the deployer may pass it', async () => {

@@ -30,13 +30,11 @@ const HOP_BY_HOP = new Set([
 export class InstanceHeaders {
   private readonly fixed: FlatHeaders;
   private readonly withCredentials: boolean;
-  private readonly withToken: boolean;
 
   constructor(spec: VersionSpec, region: string) {
     const { config } = spec;
     this.fixed = fixedHeaders(spec, region);
     this.withCredentials = config.disableInjectCredentials !== 'Request' && config.disableInjectCredentials !== 'All';
-    this.withToken = !isDebian11OrLater(config.runtime);
   }
 
   /** A new list, to which the caller may add. */
@@ -48,7 +46,8 @@ export class InstanceHeaders {
     if (credentials === undefined || !this.withCredentials) return headers;
     headers.push('x-fc-access-key-id', credentials.accessKeyId);
     headers.push('x-fc-access-key-secret', credentials.accessKeySecret);
-    if (this.withToken) headers.push('x-fc-security-token', credentials.securityToken);
+    // FC leaves the token out from custom.debian11 on. Here the key would be of no use without it, and the environment's ends first.
+    headers.push('x-fc-security-token', credentials.securityToken);
     return headers;
   }
 }
@@ -80,12 +79,6 @@ function fixedHeaders(spec: VersionSpec, region: string): FlatHeaders {
     headers.push('x-fc-service-logstore', config.logConfig.logstore);
   }
   return headers;
-}
-
-/** From custom.debian11 on, the token comes by the environment only (FC reference 4.5). */
-function isDebian11OrLater(runtime: string): boolean {
-  const release = /^custom\.debian(\d+)$/.exec(runtime)?.[1];
-  return release !== undefined && Number(release) >= 11;
 }
 
 /**

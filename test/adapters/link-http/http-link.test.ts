@@ -177,12 +177,12 @@ describe('HttpLink', { timeout: 30_000 }, () => {
     link.close();
   });
 
-  it('keeps the token from custom.debian11 on, and all credentials when injection is off', async () => {
+  it('sends the token with the key in every runtime, and no credentials when injection is off', async () => {
     await using server = await PlayedServer.start((_, response) => response.end());
     const debian = await server.link('custom.debian11');
     await debian.invoke(eventCall(''));
     assert.equal(server.requests[0]?.headers['x-fc-access-key-id'], 'ak');
-    assert.equal(server.requests[0]?.headers['x-fc-security-token'], undefined);
+    assert.equal(server.requests[0]?.headers['x-fc-security-token'], 'st');
     const without = await server.link('custom', { disableInjectCredentials: 'Request' });
     await without.invoke(eventCall(''));
     assert.equal(server.requests[1]?.headers['x-fc-access-key-id'], undefined);
