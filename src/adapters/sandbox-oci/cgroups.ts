@@ -13,7 +13,9 @@ const REMOVE_DEADLINE_MS = 5_000;
 /** The `linux.resources` of an OCI bundle. */
 export interface OciResources {
   readonly memory: { readonly limit: number; readonly swap?: number; readonly swappiness?: number };
-  readonly cpu: { readonly quota: number; readonly period: number };
+  readonly cpu: { readonly quota: number; readonly period: number; readonly shares?: number };
+  /** Version 2 only: files of the group and what is written into them. */
+  readonly unified?: Readonly<Record<string, string>>;
   readonly pids: { readonly limit: number };
   readonly devices: readonly { readonly allow: boolean; readonly access: string }[];
 }
@@ -46,9 +48,12 @@ export class Cgroups {
   resources(limits: SandboxLimits): OciResources {
     const bytes = limits.memoryMb * MIB;
     const swap = this.limitsSwap() ? { swap: bytes } : { swappiness: 0 };
+    const v2 = this.layout.kind === 'v2';
+    const weight = cpuWeight(limits, v2);
     return {
-      memory: this.layout.kind === 'v2' && !this.limitsSwap() ? { limit: bytes } : { limit: bytes, ...swap },
-      cpu: { quota: quotaMicros(limits.cpu), period: PERIOD_MICROS },
+      memory: v2 && !this.limitsSwap() ? { limit: bytes } : { limit: bytes, ...swap },
+      cpu: { quota: quotaMicros(limits.cpu), period: PERIOD_MICROS, ...(v2 ? {} : { shares: weight }) },
+      ...(v2 ? { unified: { 'cpu.weight': String(weight) } } : {}),
       pids: { limit: this.threads(limits.pids) },
       devices: [{ allow: false, access: 'rwm' }],
     };
@@ -96,6 +101,8 @@ export class Cgroups {
       for (const name of raising ? files.reverse() : files) set('memory', name, bytes);
       set('cpu', 'cpu.cfs_quota_us', String(quotaMicros(limits.cpu)));
     }
+    const v2 = this.layout.kind === 'v2';
+    set('cpu', v2 ? 'cpu.weight' : 'cpu.shares', String(cpuWeight(limits, v2)));
     set('pids', 'pids.max', String(this.threads(limits.pids)));
   }
 
@@ -215,6 +222,14 @@ export class Cgroups {
 
 function quotaMicros(cpu: number): number {
   return Math.max(1_000, Math.round(cpu * PERIOD_MICROS));
+}
+
+/** What the kernel calls the usual weight of a group. */
+const USUAL_SHARES = 1024;
+const USUAL_WEIGHT = 100;
+
+function cpuWeight(limits: SandboxLimits, v2: boolean): number {
+  return Math.max(2, Math.round((limits.cpuWeight ?? 1) * (v2 ? USUAL_WEIGHT : USUAL_SHARES)));
 }
 
 /** The number after `key ` in a flat keyed file; 0 when the key is absent. */

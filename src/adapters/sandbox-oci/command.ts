@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
 
 export interface CommandResult {
   readonly code: number | null;
@@ -28,6 +29,7 @@ export function runCommand(
       detached: true,
       env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
     });
+    standBack(child.pid);
     let output = '';
     let note = '';
     const keep = (chunk: Buffer): void => {
@@ -55,6 +57,16 @@ export function runCommand(
     });
     child.on('close', (code) => settle(code));
   });
+}
+
+/** Tools prepare what somebody will need: calls that run go first on busy processors. */
+function standBack(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // It has ended already.
+  }
 }
 
 const TOOL_TIMEOUT_MS = 20_000;

@@ -5,7 +5,7 @@ import { EGRESS_GROUP } from './firewall-rules.ts';
 import type { Network } from './network.ts';
 import { ReadyPool } from './ready-pool.ts';
 import { SLOTS, slotAddress } from './subnets.ts';
-import { detach } from './syscalls.ts';
+import { detach, detachInBackground } from './syscalls.ts';
 
 /** One network namespace with its address, waiting for a sandbox. */
 export interface NetworkSlot {
@@ -119,6 +119,12 @@ export class NetworkSlots {
     detach(path);
     if (existsSync(path)) unlinkSync(path);
     this.own.delete(number);
+  }
+
+  /** As `remove`, off the event loop. */
+  async removeInBackground(number: number): Promise<void> {
+    await detachInBackground(this.pathOf(number));
+    this.remove(number);
   }
 
   /** Removes what an earlier process made and no sandbox (`used`) has. */

@@ -4,7 +4,7 @@ import type { SandboxParts } from './parts.ts';
 import { processState, type SandboxRecord } from './record.ts';
 import { linkFolder } from './gvisor-link.ts';
 import { INSTANCE_ETC } from './root-skeleton.ts';
-import { detach, reap } from './syscalls.ts';
+import { detach, detachInBackground, reap } from './syscalls.ts';
 
 /** Host folders whose mounts a sandbox sees: below one mount of their own, so that nothing else travels with them. */
 export function mountFolders(folder: string): { readonly shared: string; readonly code: string; readonly opt: string } {
@@ -23,10 +23,17 @@ export async function removeRemains(parts: SandboxParts, id: string): Promise<vo
   await parts.cgroups.remove(id);
   if (record !== undefined) collect(record);
   const mounts = mountFolders(folder);
-  const shown = [mounts.code, mounts.opt, join(mounts.shared, INSTANCE_ETC), linkFolder(folder), mounts.shared];
-  for (const path of shown) detach(path);
-  if (record?.slot !== undefined) parts.slots.remove(record.slot);
-  if (record?.disk !== undefined) await parts.disks.remove(record.disk);
+  // Every unmount waits until all CPUs have let go of the mount (and of the network): many sandboxes share such a wait when
+  // it is not the event loop that waits. What is mounted below the shared folder goes with it.
+  const gone = await Promise.allSettled([
+    detachInBackground(mounts.shared),
+    detachInBackground(linkFolder(folder)),
+    record?.slot === undefined ? undefined : parts.slots.removeInBackground(record.slot),
+    record?.disk === undefined ? undefined : parts.disks.remove(record.disk),
+  ]);
+  for (const part of gone) if (part.status === 'rejected') throw part.reason;
+  // Nothing is deleted through a mount, whatever a half-made sandbox looked like; where none is left this costs nothing.
+  for (const path of [mounts.code, mounts.opt, join(mounts.shared, INSTANCE_ETC)]) detach(path);
   rmSync(join(parts.stateDir, id), { recursive: true, force: true });
   parts.records.remove(id);
 }

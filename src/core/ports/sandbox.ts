@@ -7,6 +7,11 @@ export interface SandboxLimits {
   readonly memoryMb: number;
   readonly cpu: number;
   readonly pids: number;
+  /**
+   * What it gets of busy processors beside other sandboxes, 1 being the usual part (default): less than 1 stands back while
+   * others work, and has all of what they leave. Between 0.01 and 1. Tiers that cannot confine ignore it with the rest.
+   */
+  readonly cpuWeight?: number;
 }
 
 export interface SandboxMount {

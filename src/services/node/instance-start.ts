@@ -19,6 +19,7 @@ import type {
   SandboxLimits,
   SandboxMount,
   SandboxProcess,
+  SandboxSpec,
   SandboxRuntime,
 } from '../../core/ports/sandbox.ts';
 import {
@@ -93,9 +94,20 @@ export function instanceLimits(config: FunctionConfig): SandboxLimits {
   return { memoryMb: config.memorySize, cpu: config.cpu, pids: LIMITS.pidsPerInstance };
 }
 
-/** The limits of a start: a full CPU, so that a small function does not start slowly. What is ready is narrowed. */
-export function bootLimits(config: Pick<FunctionConfig, 'memorySize' | 'cpu'>): SandboxLimits {
-  return { memoryMb: config.memorySize, cpu: Math.max(1, config.cpu), pids: LIMITS.pidsPerInstance };
+/** Starting is less urgent than calls that run, on busy processors: a quarter of what those get. */
+export const START_WEIGHT = 0.25;
+/** What boots for the pool is waited for by nobody. */
+export const POOL_WEIGHT = 0.05;
+
+/**
+ * The limits of a start: a full CPU, so that a small function does not start slowly, at less weight than calls. What is
+ * ready gets its own.
+ */
+export function bootLimits(
+  config: Pick<FunctionConfig, 'memorySize' | 'cpu'>,
+  cpuWeight: number = START_WEIGHT,
+): SandboxLimits {
+  return { memoryMb: config.memorySize, cpu: Math.max(1, config.cpu), pids: LIMITS.pidsPerInstance, cpuWeight };
 }
 
 /**
@@ -211,25 +223,41 @@ export class InstanceStart {
   private async bootOwn(launch: RuntimeLaunch): Promise<BootedRuntime> {
     const { config } = this.order.spec;
     try {
-      return await this.parts.gate.run(() =>
-        bootRuntime(this.parts, {
-          id: newLetters(this.parts.random, 12),
-          process: this.ownProcess(launch),
-          boot: launch.boot,
-          limits: bootLimits(config),
-          diskMb: config.diskSize,
-          listen: 'frames',
-          internetAccess: true,
-          ...(config.customDns && { dns: config.customDns }),
-          mounts: [],
-        }),
-      );
+      const spec: SandboxSpec = {
+        id: newLetters(this.parts.random, 12),
+        process: this.ownProcess(launch),
+        boot: launch.boot,
+        limits: bootLimits(config),
+        diskMb: config.diskSize,
+        listen: 'frames',
+        internetAccess: true,
+        ...(config.customDns && { dns: config.customDns }),
+        mounts: [],
+      };
+      return await this.whenItsTurn(() => bootRuntime(this.parts, spec, (handle) => this.killOnAbort(handle)));
     } catch (error) {
+      this.checkAborted();
       if (error instanceof BootFailedError && error.exit !== undefined) {
         throw failure.exitedEarly(error.exit, launch.args, error.lastOutput);
       }
       throw failure.platformFailure(text(error));
     }
+  }
+
+  /** Makes a sandbox when it is this start's turn. One that was given up meanwhile makes none: there may be many behind it. */
+  private whenItsTurn<T>(make: () => Promise<T>): Promise<T> {
+    return this.parts.gate.run(() => {
+      this.checkAborted();
+      return make();
+    });
+  }
+
+  /** Nobody waits any more for the runtime of a start that is given up: it need not boot to its end. */
+  private killOnAbort(handle: SandboxHandle): void {
+    const { signal } = this.aborter;
+    const kill = (): void => void handle.kill('killed').catch(() => undefined);
+    if (signal.aborted) kill();
+    else signal.addEventListener('abort', kill, { once: true });
   }
 
   /** Shows the code inside. A pooled runtime that died while it waited is replaced by a new one, once. */
@@ -342,7 +370,7 @@ export class InstanceStart {
   ): Promise<SandboxHandle> {
     const { config } = this.order.spec;
     try {
-      return await this.parts.gate.run(() =>
+      return await this.whenItsTurn(() =>
         this.parts.sandboxes.create({
           id: newLetters(this.parts.random, 12),
           process: this.customProcess(command, launch),
@@ -409,10 +437,9 @@ export class InstanceStart {
     return failure.platformFailure(`the code could not be prepared: ${text(error)}`);
   }
 
-  /** From the CPU of a start to the function's own share. */
+  /** From the CPU and the weight of a start to the function's own. */
   private async narrow(handle: SandboxHandle): Promise<void> {
     const { config } = this.order.spec;
-    if (config.cpu >= bootLimits(config).cpu) return;
     try {
       await handle.setLimits(instanceLimits(config));
     } catch (error) {

@@ -20,7 +20,14 @@ import { bareKind, makeBare, mayUseBare } from './bare-pool.ts';
 import { bootEnvironment } from './environment.ts';
 import { Instance, type InstanceParts } from './instance.ts';
 import { InstanceOutputBuffer } from './instance-output.ts';
-import { bootLimits, InstanceStart, mayUsePool, type InstanceHoldings, type StartParts } from './instance-start.ts';
+import {
+  bootLimits,
+  InstanceStart,
+  mayUsePool,
+  POOL_WEIGHT,
+  type InstanceHoldings,
+  type StartParts,
+} from './instance-start.ts';
 import { type BootedRuntime, bootRuntime, CONTROL_EPOCH, firstOf, text } from './runtime-boot.ts';
 import { prepareCode } from './prepare-code.ts';
 import type { PoolPolicy } from './pool-sizing.ts';
@@ -49,6 +56,7 @@ export interface NodeServiceOptions extends Omit<StartParts, 'pool' | 'barePool'
 /** Free memory below which nothing is started, MB: the machine itself needs some. */
 const FREE_RESERVE_MB = 256;
 const POOL_MEMORY_MB = 256;
+const POOL_MEMBER = { memorySize: POOL_MEMORY_MB, cpu: 1 } as const;
 const ADOPT_TIMEOUT_MS = 5_000;
 const NO_POOL: PoolPolicy = { depth: 0, always: [], recentMs: 60_000, maxMembers: 0 };
 
@@ -82,7 +90,7 @@ export class NodeService implements NodePool {
     this.pool = new RuntimePool({
       ...shared,
       policy: options.poolPolicy,
-      boot: (runtime) => this.bootPooled(runtime),
+      boot: (runtime, wanted) => this.bootPooled(runtime, wanted),
     });
     const barePolicy = options.sandboxes.createBare === undefined ? NO_POOL : options.barePolicy;
     this.barePool = new RuntimePool({ ...shared, policy: barePolicy, boot: (kind) => this.bareSandbox(kind) });
@@ -274,19 +282,23 @@ export class NodeService implements NodePool {
     throw refused('no-capacity', `the machine has no room for another instance: only ${free} MB of memory are free`);
   }
 
-  private async bootPooled(runtime: string): Promise<BootedRuntime> {
+  private async bootPooled(runtime: string, wanted: Promise<void>): Promise<BootedRuntime> {
     const launch = this.options.launch(runtime);
     if (launch === undefined) throw new Error(`this machine does not have the runtime ${runtime}`);
     if (this.options.freeMemoryMb() < FREE_RESERVE_MB + POOL_MEMORY_MB) throw new Error('too little memory is free');
-    return bootRuntime(this.options, {
+    const spec = {
       id: newLetters(this.options.random, 12),
       process: { args: launch.args, env: { ...bootEnvironment(runtime, launch.env), TIDEMILL_POOLED: '1' }, cwd: '/' },
       boot: launch.boot,
-      limits: bootLimits({ memorySize: POOL_MEMORY_MB, cpu: 1 }),
+      limits: bootLimits(POOL_MEMBER, POOL_WEIGHT),
       diskMb: this.options.defaultDiskMb,
       listen: 'frames',
       internetAccess: true,
       mounts: [],
+    } as const;
+    return bootRuntime(this.options, spec, (handle) => {
+      // A start waits for it: from now on it is as urgent as any other. One that has just ended tells so by its boot.
+      void wanted.then(() => handle.setLimits(bootLimits(POOL_MEMBER))).catch(() => undefined);
     });
   }
 
@@ -294,7 +306,7 @@ export class NodeService implements NodePool {
     if (this.options.freeMemoryMb() < FREE_RESERVE_MB + POOL_MEMORY_MB) throw new Error('too little memory is free');
     return makeBare(this.options, kind, {
       id: newLetters(this.options.random, 12),
-      limits: bootLimits({ memorySize: POOL_MEMORY_MB, cpu: 1 }),
+      limits: bootLimits(POOL_MEMBER, POOL_WEIGHT),
       diskMb: this.options.defaultDiskMb,
     });
   }

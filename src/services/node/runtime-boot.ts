@@ -44,9 +44,20 @@ interface BootParts {
   readonly clock: Clock;
 }
 
-/** Makes a sandbox with a built-in runtime and attaches to it. Rejects with BootFailedError, leaving nothing on the host. */
-export function bootRuntime(parts: BootParts, spec: SandboxSpec): Promise<BootedRuntime> {
-  return attached(parts, () => parts.sandboxes.create(spec));
+/**
+ * Makes a sandbox with a built-in runtime and attaches to it. Rejects with BootFailedError, leaving nothing on the host.
+ * `onHandle` is told of the sandbox before its runtime has booted.
+ */
+export function bootRuntime(
+  parts: BootParts,
+  spec: SandboxSpec,
+  onHandle?: (handle: SandboxHandle) => void,
+): Promise<BootedRuntime> {
+  return attached(parts, async () => {
+    const handle = await parts.sandboxes.create(spec);
+    onHandle?.(handle);
+    return handle;
+  });
 }
 
 /** As `bootRuntime`, in a bare sandbox that was made ahead; it is gone when this rejects. */

@@ -16,12 +16,15 @@ interface Poolable {
 
 interface Member<T> {
   readonly booting: Promise<T>;
+  /** Resolved when somebody takes it while it still boots. */
+  readonly wanted: PromiseWithResolvers<void>;
   booted: T | undefined;
 }
 
 export interface PoolOptions<T> {
   readonly policy: PoolPolicy;
-  readonly boot: (kind: string) => Promise<T>;
+  /** `wanted` resolves when somebody begins to wait for this very boot. */
+  readonly boot: (kind: string, wanted: Promise<void>) => Promise<T>;
   /** True while starts are on their way: refilling waits for them, but not longer than `REFILL_PATIENCE_MS`. */
   readonly busy: () => boolean;
   readonly clock: Clock;
@@ -85,6 +88,7 @@ export class RuntimePool<T extends Poolable> {
           );
     const member = list?.splice(index, 1)[0];
     if (member?.booted !== undefined) this.options.changed();
+    else member?.wanted.resolve();
     this.schedule(REFILL_DELAY_MS, 0);
     return member?.booting;
   }
@@ -174,8 +178,9 @@ export class RuntimePool<T extends Poolable> {
   }
 
   private add(runtime: string): Member<T> {
-    const booting = this.options.boot(runtime);
-    const member: Member<T> = { booting, booted: undefined };
+    const wanted = Promise.withResolvers<void>();
+    const booting = this.options.boot(runtime, wanted.promise);
+    const member: Member<T> = { booting, wanted, booted: undefined };
     const list = this.members.get(runtime) ?? [];
     this.members.set(runtime, list);
     list.push(member);

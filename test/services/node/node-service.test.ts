@@ -35,11 +35,15 @@ test('code and layers are mounted, limits and egress set, before the function is
       { source: '/cache/code1', target: '/code' },
       { source: '/cache/l1+l2', target: '/opt' },
     ],
-    limits: { memoryMb: 256, cpu: 1, pids: 512 },
+    limits: { memoryMb: 256, cpu: 1, pids: 512, cpuWeight: 0.25 },
     internetAccess: false,
   });
   assert.deepEqual(sandbox?.limits, { memoryMb: 256, cpu: 0.25, pids: 512 }, 'once it is ready');
-  assert.equal(sandbox?.spec.limits.cpu, 1, 'boots with a full CPU');
+  assert.deepEqual(
+    [sandbox?.spec.limits.cpu, sandbox?.spec.limits.cpuWeight],
+    [1, 0.25],
+    'boots with a full CPU, less urgently',
+  );
 });
 
 test('a load error carries the payload of the runtime, and gives everything back', async () => {
@@ -276,4 +280,20 @@ test('prepared code is in the cache and not held', async () => {
   const { node, code } = makeNode();
   await node.prepare(orderOf().spec);
   assert.deepEqual([code.asked, code.held], [1, 0]);
+});
+
+test('a node that ends makes no sandboxes any more for starts that wait for their turn', async () => {
+  const { node, sandboxes } = makeNode({ startsAtOnce: 2 });
+  const starting = Array.from({ length: 40 }, () => failureOf(node.start(orderOf())));
+  await settle();
+  const begun = sandboxes.created;
+  await node.drain();
+  const failures = await Promise.all(starting);
+  assert.ok(begun <= 4, String(begun));
+  assert.equal(sandboxes.created, begun);
+  assert.ok(
+    failures.every(({ message }) => /cancelled|shutting down/.test(message)),
+    failures[0]?.message,
+  );
+  assert.equal(sandboxes.all.size, 0);
 });

@@ -78,3 +78,19 @@ test('boots that fail are retried ever later, and a start meanwhile says what th
   await settle();
   assert.equal(sandboxes.all.size, 0);
 });
+
+test('what boots for the pool stands back behind everything else, until a start takes it', async () => {
+  const { node, sandboxes, clock } = makeNode({ poolPolicy: POLICY });
+  await node.open();
+  await clock.advance(100);
+  const [waiting] = sandboxes.all.values();
+  assert.equal(waiting?.spec.limits.cpuWeight, 0.05);
+  await node.start(orderOf({ memorySize: 256, cpu: 2 }));
+  assert.equal(waiting?.specialised?.limits.cpuWeight, 0.25);
+  assert.deepEqual(
+    waiting?.limits,
+    { memoryMb: 256, cpu: 2, pids: 512 },
+    'ready: its own limits, with the usual weight',
+  );
+  await node.drain();
+});
