@@ -37,7 +37,11 @@ export class Attachments {
     this.clock = clock;
   }
 
-  async attach(account: string, entity: EntityRef, policy: PolicyRef): Promise<void> {
+  attach(account: string, entity: EntityRef, policy: PolicyRef): Promise<void> {
+    return this.directory.exclusive(account, () => this.add(account, entity, policy));
+  }
+
+  private async add(account: string, entity: EntityRef, policy: PolicyRef): Promise<void> {
     this.policies.get(account, policy);
     const { type, name } = policy;
     const attachedAt = this.clock.now();

@@ -1,5 +1,6 @@
 import type { Disposable } from '../../core/base/disposable.ts';
 import { Emitter } from '../../core/base/emitter.ts';
+import { KeyedLock } from '../../core/base/keyed-lock.ts';
 import { TidemillError } from '../../core/domain/errors.ts';
 import type { AccountRecord, GroupRecord, PolicyRecord, RoleRecord, UserRecord } from '../../core/domain/identities.ts';
 import type { MetadataChange, MetadataStore } from '../../core/ports/metadata-store.ts';
@@ -43,6 +44,8 @@ export class Directory {
   private readonly names = new Map<string, Set<string>>();
   private readonly changes = new Emitter<DirectoryChange>();
   private readonly waiting = new Set<{ readonly revision: number; readonly resolve: () => void }>();
+  /** Changes of one document come one after the other: only other servers can be faster. */
+  private readonly locks = new KeyedLock();
   private readonly subscription: Disposable;
   private seen = 0;
   /** Revisions of what was deleted while the first pages were read: they may still hold it. Undefined: all are read. */
@@ -106,6 +109,11 @@ export class Directory {
     return found.sort((a, b) => a.createdAt - b.createdAt || (a.account < b.account ? -1 : 1));
   }
 
+  /** One at a time for each account, for what looks at one document and writes another: no attachment to what is being deleted. */
+  exclusive<T>(account: string, work: () => Promise<T>): Promise<T> {
+    return this.locks.run(account, work);
+  }
+
   /** False: something of this name is there already. */
   async create<K extends Kind>(kind: K, account: string, name: string, value: Kinds[K]): Promise<boolean> {
     const written = await this.store.put(keyOf(kind, account, name), value, 0);
@@ -117,7 +125,16 @@ export class Directory {
    * Writes what `change` makes of the document, which it may be asked for again when another writer was faster; undefined leaves it as
    * it is. Resolves to the document as it is then; undefined when there is none.
    */
-  async change<K extends Kind>(
+  change<K extends Kind>(
+    kind: K,
+    account: string,
+    name: string,
+    change: (value: Kinds[K]) => Kinds[K] | undefined,
+  ): Promise<Kinds[K] | undefined> {
+    return this.locks.run(keyOf(kind, account, name), () => this.swap(kind, account, name, change));
+  }
+
+  private async swap<K extends Kind>(
     kind: K,
     account: string,
     name: string,

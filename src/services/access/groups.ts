@@ -52,7 +52,11 @@ export class Groups {
     return written;
   }
 
-  async delete(account: string, name: string): Promise<void> {
+  delete(account: string, name: string): Promise<void> {
+    return this.options.directory.exclusive(account, () => this.remove(account, name));
+  }
+
+  private async remove(account: string, name: string): Promise<void> {
     const there = await this.options.directory.remove('group', account, name, (record) => {
       const left = [
         ...record.policies.map((policy) => `the policy ${policy.name}`),
@@ -64,7 +68,11 @@ export class Groups {
     if (!there) throw noGroup(name);
   }
 
-  async addUser(account: string, user: string, group: string): Promise<void> {
+  addUser(account: string, user: string, group: string): Promise<void> {
+    return this.options.directory.exclusive(account, () => this.join(account, user, group));
+  }
+
+  private async join(account: string, user: string, group: string): Promise<void> {
     this.get(account, group);
     const joinedAt = this.options.clock.now();
     const written = await this.options.directory.change('user', account, user, (record) => {

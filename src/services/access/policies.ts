@@ -74,7 +74,11 @@ export class Policies {
     return customView(record, this.attachments(account, { type: 'Custom', name }));
   }
 
-  async delete(account: string, name: string): Promise<void> {
+  delete(account: string, name: string): Promise<void> {
+    return this.options.directory.exclusive(account, () => this.remove(account, name));
+  }
+
+  private async remove(account: string, name: string): Promise<void> {
     const there = await this.options.directory.remove('policy', account, name, (record) => {
       const problem = this.conflict(account, record);
       if (problem !== undefined) throw new TidemillError('DeleteConflict.Policy', `The policy '${name}' ${problem}`);

@@ -2,7 +2,7 @@ import { TidemillError } from '../../core/domain/errors.ts';
 import type { BucketDocument, BucketRule, TriggerDocument } from './documents.ts';
 import type { DocumentStore } from './document-store.ts';
 import { invalid } from './fields.ts';
-import { KeyedLock } from './keyed-lock.ts';
+import { KeyedLock } from '../../core/base/keyed-lock.ts';
 import { keys } from './keys.ts';
 import { ossOverlap } from './trigger-config.ts';
 

@@ -3,7 +3,7 @@ import type { Random } from '../../core/base/random.ts';
 import type { BlobStore } from '../../core/ports/blob-store.ts';
 import { blobsOf, type FunctionDocument } from './documents.ts';
 import type { DocumentStore } from './document-store.ts';
-import { KeyedLock } from './keyed-lock.ts';
+import { KeyedLock } from '../../core/base/keyed-lock.ts';
 import { keys } from './keys.ts';
 
 /** A function whose parts are being deleted; its head goes first. */

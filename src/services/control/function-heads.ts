@@ -5,7 +5,7 @@ import type { FunctionConfig, FunctionRecord } from '../../core/domain/function.
 import type { FunctionView } from '../../core/ports/control.ts';
 import type { AliasDocument, FunctionDocument, UsedLayer, VersionDocument } from './documents.ts';
 import type { Document, DocumentStore } from './document-store.ts';
-import { KeyedLock } from './keyed-lock.ts';
+import { KeyedLock } from '../../core/base/keyed-lock.ts';
 import { keys } from './keys.ts';
 import { isName, parseQualifier } from './names.ts';
 

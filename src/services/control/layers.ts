@@ -12,7 +12,7 @@ import type { CodeReferences } from './code-references.ts';
 import type { LayerDocument, LayerVersionDocument } from './documents.ts';
 import type { Document, DocumentStore } from './document-store.ts';
 import { FieldReader, invalid, isRecord, shown } from './fields.ts';
-import { KeyedLock } from './keyed-lock.ts';
+import { KeyedLock } from '../../core/base/keyed-lock.ts';
 import { keys } from './keys.ts';
 import { checkName, isName } from './names.ts';
 import { fromToken, pageLimit, takePage } from './paging.ts';

@@ -303,3 +303,40 @@ describe('accounts', () => {
     await assert.rejects(service.accounts.setQuotas(account, { cows: 1 } as never), code('InvalidArgument'));
   });
 });
+
+describe('many at once', () => {
+  it('lose nothing, pass no limit, and leave in memory what a new server finds in the store', async () => {
+    const world = new AccessWorld();
+    const { identities } = await world.open();
+    await identities.createUser(ACCOUNT, 'ann', {});
+    const groups = Array.from({ length: 30 }, (_, index) => `g${index}`).sort();
+    await Promise.all(groups.map((name) => identities.createGroup(ACCOUNT, name, '')));
+    const outcomes = await Promise.allSettled([
+      ...groups.map((name) => identities.addUserToGroup(ACCOUNT, 'ann', name)),
+      ...[1, 2, 3, 4].map(() => identities.createAccessKey({ account: ACCOUNT, user: 'ann' })),
+      ...[1, 2].map(() => identities.createUser(ACCOUNT, 'bob', {})),
+    ]);
+    const failed = outcomes.flatMap((each) =>
+      each.status === 'rejected' ? [(each.reason as TidemillError).code] : [],
+    );
+    assert.deepEqual(failed.sort(), ['EntityAlreadyExists.User', 'LimitExceededError', 'LimitExceededError']);
+    const ann = identities.getUser(ACCOUNT, 'ann');
+    assert.deepEqual(ann.groups.map(({ name }) => name).sort(), groups);
+    assert.equal(ann.keys.length, 2);
+    for (let round = 0; round < 20; round++) {
+      const name = `p${round}`;
+      await identities.createPolicy(ACCOUNT, name, allow(['oss:GetObject']), '');
+      const [attached, deleted] = await Promise.allSettled([
+        identities.attachPolicy(ACCOUNT, { kind: 'user', name: 'bob' }, { type: 'Custom', name }),
+        identities.deletePolicy(ACCOUNT, name),
+      ]);
+      assert.notEqual(attached.status, deleted.status, 'nobody holds a policy that is gone');
+      if (attached.status === 'fulfilled') {
+        await identities.detachPolicy(ACCOUNT, { kind: 'user', name: 'bob' }, { type: 'Custom', name });
+      }
+    }
+    const restarted = await world.open();
+    assert.deepEqual(restarted.identities.listUsers(ACCOUNT), identities.listUsers(ACCOUNT));
+    assert.deepEqual(restarted.identities.listGroups(ACCOUNT), identities.listGroups(ACCOUNT));
+  });
+});
