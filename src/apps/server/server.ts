@@ -10,6 +10,7 @@ import { AgentNodes } from '../../adapters/nodes-socket/agent-nodes.ts';
 import { openNonceJournal } from '../../adapters/nonces-fs/index.ts';
 import { peerSecret } from '../../adapters/nodes-socket/peer-proof.ts';
 import { openObjectStore } from '../../adapters/objects-fs/store.ts';
+import { sealQueue } from '../../adapters/queue-sealed/index.ts';
 import { openEventQueue } from '../../adapters/queue-sqlite/index.ts';
 import { findLocalRuntimes } from '../../adapters/runtimes-local/index.ts';
 import { openMetadataStore } from '../../adapters/store-sqlite/index.ts';
@@ -83,7 +84,7 @@ export async function startServer(settings: ServerSettings, parts: ServerParts):
     secret: createHmac('sha256', Buffer.from(installation.masterSecret, 'hex')).update('audit log').digest(),
     keptBytes: LIMITS.auditKeptBytes,
   });
-  const queue = parts.throughQueue?.(opened) ?? opened;
+  const queue = sealQueue(parts.throughQueue?.(opened) ?? opened, vault);
   const failed = await failedCallsOf(settings, { clock, logger, vault });
   const windowSeconds = LIMITS.signatureSkewSeconds;
   const nonces = await openNonceJournal({ dir: at('nonces'), windowSeconds, clock, logger });
