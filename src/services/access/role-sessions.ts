@@ -5,12 +5,13 @@ import type { Principal, TemporaryCredentials } from '../../core/domain/credenti
 import { TidemillError } from '../../core/domain/errors.ts';
 import { parseRoleArn, type RoleRecord, roleArn } from '../../core/domain/identities.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
-import { NO_CONDITIONS, type RequestConditions } from '../../core/domain/policy/decision.ts';
+import type { RequestConditions } from '../../core/domain/policy/decision.ts';
 import type { TrustPolicy } from '../../core/domain/policy/document.ts';
 import { type Trusted, trusts } from '../../core/domain/policy/trust.ts';
 import type { Access } from '../../core/ports/access.ts';
 import type { AssumedRole, AssumeRole, RoleSessions } from '../../core/ports/role-sessions.ts';
 import type { RoleTrust } from '../../core/ports/role-trust.ts';
+import { AskedConditions } from './asked-conditions.ts';
 import { type Directory, type Held, SELF } from './directory.ts';
 import { checkLength, checkName, invalid } from './input.ts';
 import { documentOf, trustOf } from './policy-documents.ts';
@@ -56,7 +57,8 @@ export class RoleAssumptions implements RoleSessions, RoleTrust {
     if (target === undefined) throw invalid('RoleArn', 'must be of the form acs:ram::ACCOUNT:role/NAME');
     const arn = roleArn(target.account, target.name);
     this.checkCaller(caller, arn, context);
-    const role = this.trusting(target.account, target.name, trustedOf(caller), context);
+    const asked = new AskedConditions(caller, this.options.clock, context);
+    const role = this.trusting(target.account, target.name, trustedOf(caller), asked);
     if (role === undefined) throw notTrusted(caller.arn, arn);
     const seconds = durationSeconds ?? LIMITS.roleSessionDefaultSeconds;
     const least = LIMITS.roleSessionMinSeconds;
@@ -127,12 +129,18 @@ export class RoleAssumptions implements RoleSessions, RoleTrust {
         remedy: 'Create the role, or give the function another one.',
       });
     }
-    if (!trusts(trustOf(held.value.trust), { kind: 'service', service: FC_SERVICE }, NO_CONDITIONS)) {
+    if (!trusts(trustOf(held.value.trust), { kind: 'service', service: FC_SERVICE }, this.timeOnly())) {
       throw new TidemillError('AccessDenied', `the role '${arn}' does not let functions have it`, {
         remedy: `Let its trust policy allow sts:AssumeRole to the service ${FC_SERVICE}.`,
       });
     }
     return held as Held<RoleRecord> & { readonly value: RoleRecord };
+  }
+
+  /** What may be asked about a service that takes a role: it comes from nowhere. */
+  private timeOnly(): RequestConditions {
+    const now = new Date(this.options.clock.now()).toISOString();
+    return { get: (key) => (key === 'acs:currenttime' ? now : undefined) };
   }
 
   private checkCaller(caller: Principal, arn: string, context: RequestConditions): void {

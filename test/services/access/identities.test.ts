@@ -167,6 +167,23 @@ describe('roles', () => {
     assert.throws(() => assume(service, root), code('AccessDenied'));
   });
 
+  it('conditions of a trust policy are asked, the time among them', async () => {
+    const { world, service, principal } = await withRole();
+    const until = new Date(world.clock.wall + HOUR).toISOString().replace(/\.\d+Z$/, 'Z');
+    const who = { Action: 'sts:AssumeRole', Principal: { RAM: [`acs:ram::${ACCOUNT}:root`] } };
+    const document = {
+      Version: '1',
+      Statement: [
+        { Effect: 'Allow', ...who },
+        { Effect: 'Deny', ...who, Condition: { DateGreaterThan: { 'acs:CurrentTime': until } } },
+      ],
+    };
+    await service.identities.updateRole(ACCOUNT, 'Reader', { trust: JSON.stringify(document) });
+    assert.ok(assume(service, principal));
+    world.clock.wall += HOUR + 1_000;
+    assert.throws(() => assume(service, principal), code('AccessDenied'));
+  });
+
   it('a session policy narrows', async () => {
     const { service, principal } = await withRole();
     const policy = allow(['oss:GetObject', 'fc:*'], `acs:oss:*:${ACCOUNT}:b/in/*`);
