@@ -19,7 +19,6 @@ import {
   type InstanceDialer,
   type InstanceLink,
   LinkBrokenError,
-  NotBegunError,
 } from '../../../src/core/ports/instance-link.ts';
 import type {
   FoundInstance,
@@ -142,7 +141,6 @@ export class FakeLink implements InstanceLink {
   isClosed = false;
   private readonly end = Promise.withResolvers<void>();
   private readonly broken = new Set<(error: Error) => void>();
-  private readonly waiting = new Map<InstanceCall, (error: Error) => void>();
   private readonly answer: (call: InstanceCall) => Promise<InstanceAnswer>;
 
   constructor(answer: (call: InstanceCall) => Promise<InstanceAnswer>) {
@@ -155,20 +153,11 @@ export class FakeLink implements InstanceLink {
     return new Promise((resolve, reject) => {
       const fail = (error: Error): void => reject(error);
       this.broken.add(fail);
-      this.waiting.set(call, fail);
       call.signal.addEventListener('abort', () => reject(call.signal.reason), { once: true });
       this.answer(call)
         .then(resolve, reject)
-        .finally(() => {
-          this.broken.delete(fail);
-          this.waiting.delete(call);
-        });
+        .finally(() => this.broken.delete(fail));
     });
-  }
-
-  /** As of an instance that has not begun the call. */
-  revoke(call: InstanceCall): void {
-    this.waiting.get(call)?.(new NotBegunError('it waited behind another call'));
   }
 
   drained(): Promise<void> {
