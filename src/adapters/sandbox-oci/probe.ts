@@ -20,7 +20,7 @@ export interface ProbeInput {
   readonly seccomp: SeccompProfile;
   readonly idBase: number;
   /** Where to look for the commands; default: where hosts keep them. */
-  readonly commandFolders?: readonly string[];
+  readonly commandFolders?: readonly string[] | undefined;
   /** How long a command may take; default 10 s. */
   readonly timeoutMs?: number;
 }

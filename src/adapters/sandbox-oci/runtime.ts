@@ -51,6 +51,8 @@ export interface OciRuntimeOptions {
   readonly clock: Clock;
   /** Which command runs the bundles; `auto` takes crun or runc, whichever works. `runsc` makes this the gvisor tier. */
   readonly oci?: 'auto' | OciName;
+  /** Where that command is looked for. Default: where hosts keep their programs. */
+  readonly commandFolders?: readonly string[] | undefined;
   /** Network namespaces and /tmp folders (of each size in use) kept ready. Default 2. */
   readonly networkPool?: number;
 }
@@ -85,7 +87,14 @@ export async function createOciRuntime(options: OciRuntimeOptions): Promise<OciR
   cgroups.prepare();
   const skeletons = new RootSkeletons(runDir);
   const wanted: readonly OciName[] = (options.oci ?? 'auto') === 'auto' ? ['crun', 'runc'] : [options.oci as OciName];
-  const chosen = await firstWorking(wanted, { runDir, cgroups, skeletons, seccomp, idBase: options.idBase });
+  const chosen = await firstWorking(wanted, {
+    runDir,
+    cgroups,
+    skeletons,
+    seccomp,
+    idBase: options.idBase,
+    commandFolders: options.commandFolders,
+  });
   if (chosen.command === undefined) throw new Error(`no OCI runtime works on this host: ${chosen.refused.join('; ')}`);
   for (const reason of chosen.refused) logger.log('info', 'OCI runtime refused', { reason });
   const network = await Network.open({
