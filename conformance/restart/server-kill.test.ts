@@ -85,7 +85,9 @@ test('a killed server comes back, refuses nobody, and takes over what runs', asy
   assert.deepEqual(await user.idle('slow', 3), before.slow);
   const again = await three(300);
   assert.deepEqual(again.map((each) => each.instanceId).sort(), before.slow);
-  for (const answer of again) assert.equal((JSON.parse(answer.text) as { calls: number }).calls, 3, 'a call ran twice');
+  // Of the first three an instance that was up early may have served two.
+  const calls = again.reduce((sum, { text }) => sum + (JSON.parse(text) as { calls: number }).calls, 0);
+  assert.equal(calls, 9, 'every call ran once');
   assert.ok(whileAway.some((each) => before.quick.includes(each.instanceId)));
   const starts = (await user.facts('slow')).filter((fact) => fact.type === 'instance-started');
   assert.equal(starts.length, 3, 'no cold start for what was there');
