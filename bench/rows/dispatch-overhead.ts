@@ -103,6 +103,7 @@ export function buildDispatch(queue = plain<EventQueue>({})) {
     onOutput: () => NOTHING,
     sourceOf: () => undefined,
     onUsage: () => NOTHING,
+    onPressure: () => NOTHING,
     onNodeUp: () => NOTHING,
   });
   const credentials = { accessKeyId: 'a', accessKeySecret: 's', securityToken: 't', expiresAt: 0 };

@@ -13,6 +13,7 @@ import {
   type InstanceUsage,
   type NodeInfo,
   type NodePool,
+  type NodePressure,
   type StartedInstance,
   type StartOrder,
 } from '../../core/ports/node-pool.ts';
@@ -65,6 +66,7 @@ export class AgentNodes implements NodePool {
   private readonly exits = new Emitter<InstanceExit>();
   private readonly outputs = new Emitter<InstanceOutput>();
   private readonly usages = new Emitter<InstanceUsage>();
+  private readonly pressures = new Emitter<NodePressure>();
   private readonly ups = new Emitter<NodeInfo>();
   private connection: AgentConnection | undefined;
   /** True once the agent at the other end has shown that it is ours. */
@@ -147,6 +149,10 @@ export class AgentNodes implements NodePool {
 
   onUsage(listener: (usage: InstanceUsage) => void): Disposable {
     return this.usages.subscribe(listener);
+  }
+
+  onPressure(listener: (pressure: NodePressure) => void): Disposable {
+    return this.pressures.subscribe(listener);
   }
 
   /** The listener hears at once of a node that is already up. */
@@ -320,6 +326,9 @@ export class AgentNodes implements NodePool {
         return;
       case 'usage':
         for (const usage of event.usages) this.usages.emit(usage);
+        return;
+      case 'pressure':
+        this.pressures.emit(event.pressure);
         return;
       case 'node':
         this.node = event.node;

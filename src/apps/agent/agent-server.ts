@@ -76,6 +76,7 @@ export class AgentServer {
     this.subscriptions.add(node.onExit((exit) => this.tellExit(exit)));
     this.subscriptions.add(node.onOutput((output) => this.tellOutput(output)));
     this.subscriptions.add(node.onChange(() => this.nodeChanged()));
+    this.subscriptions.add(node.onPressure((pressure) => this.tell({ type: 'pressure', pressure })));
     this.subscriptions.add(node.onUsage((usage) => this.collect(usage)));
   }
 

@@ -8,6 +8,7 @@ import { readInstallation } from '../../adapters/installation-file/index.ts';
 import { JournalFiles } from '../../adapters/journal-fs/journal-files.ts';
 import { openMasterKeyFile } from '../../adapters/master-key-file/index.ts';
 import { peerSecret } from '../../adapters/nodes-socket/peer-proof.ts';
+import { CpuPressureReader } from '../../adapters/pressure-proc/index.ts';
 import { lockFolder } from '../../adapters/process-lock/index.ts';
 import { findLocalRuntimes } from '../../adapters/runtimes-local/index.ts';
 import { openEnvelopeVault } from '../../adapters/vault-envelope/index.ts';
@@ -67,12 +68,14 @@ export async function startAgent(
     clock,
     log: logger,
   });
+  const processors = new CpuPressureReader(clock);
   const node = new NodeService({
     nodeId: hostname(),
     zone: `${region}-a`,
     cpu: availableParallelism(),
     memoryMb: Math.floor((machineMemory() / MIB) * tuning.memoryOvercommit),
     freeMemoryMb: () => Math.floor(freemem() / MIB),
+    cpuReading: () => processors.read(),
     sandboxes: sandboxes.runtime,
     dialer: controlDialer({ clock, region }),
     code,

@@ -1,4 +1,5 @@
 import type { Disposable } from '../base/disposable.ts';
+import type { CpuReading } from '../domain/cpu-pressure.ts';
 import type { TemporaryCredentials } from '../domain/credentials.ts';
 import type { InstanceAddress, InstanceExit, StartTimings } from '../domain/instance.ts';
 import type { VersionSpec } from '../domain/version-spec.ts';
@@ -64,6 +65,12 @@ export interface InstanceUsage {
   readonly cpuMicros: number;
 }
 
+/** How short of processors a node was when it looked; about once a second while it holds instances. */
+export interface NodePressure {
+  readonly nodeId: string;
+  readonly cpu: CpuReading;
+}
+
 /** A start that failed for a reason the function's owner can act on: carries the field's error for the caller. */
 export interface StartFailure {
   /** `InitializationError` answers 200 with an error payload; the others are TidemillErrors for the door. */
@@ -117,6 +124,8 @@ export interface NodePool {
   onExit(listener: (exit: InstanceExit) => void): Disposable;
   onOutput(listener: (output: InstanceOutput) => void): Disposable;
   onUsage(listener: (usage: InstanceUsage) => void): Disposable;
+  /** Not all nodes can tell; who stops telling is not under pressure. */
+  onPressure(listener: (pressure: NodePressure) => void): Disposable;
   /** A node (re)appeared: the scheduler lists and adopts what it holds. */
   onNodeUp(listener: (node: NodeInfo) => void): Disposable;
   close(): Promise<void>;

@@ -5,6 +5,7 @@ import type {
   InstanceOutput,
   InstanceUsage,
   NodeInfo,
+  NodePressure,
   StartedInstance,
   StartFailure,
   StartOrder,
@@ -44,4 +45,5 @@ export type AgentEvent =
   | { readonly type: 'exit'; readonly exit: InstanceExit }
   | { readonly type: 'output'; readonly output: InstanceOutput }
   | { readonly type: 'usage'; readonly usages: readonly InstanceUsage[] }
+  | { readonly type: 'pressure'; readonly pressure: NodePressure }
   | { readonly type: 'node'; readonly node: NodeInfo };

@@ -1,6 +1,7 @@
 import { Emitter } from '../../core/base/emitter.ts';
 import type { Disposable } from '../../core/base/disposable.ts';
 import type { Logger } from '../../core/base/log.ts';
+import type { CpuReading } from '../../core/domain/cpu-pressure.ts';
 import type { InstanceAddress, InstanceExit } from '../../core/domain/instance.ts';
 import type { InstanceJournal, InstanceRecord } from '../../core/ports/instance-journal.ts';
 import {
@@ -10,6 +11,7 @@ import {
   type InstanceUsage,
   type NodeInfo,
   type NodePool,
+  type NodePressure,
   type StartedInstance,
   type StartOrder,
 } from '../../core/ports/node-pool.ts';
@@ -43,6 +45,8 @@ export interface NodeServiceOptions extends Omit<StartParts, 'pool' | 'barePool'
   readonly memoryMb: number;
   /** MB of the machine that are free right now: promises may exceed the machine, use may not. */
   readonly freeMemoryMb: () => number;
+  /** How short of processors the machine is right now; undefined: it cannot tell. */
+  readonly cpuReading: () => CpuReading | undefined;
   readonly journal: InstanceJournal;
   readonly log: Logger;
   readonly poolPolicy: PoolPolicy;
@@ -67,6 +71,7 @@ export class NodeService implements NodePool {
   private readonly exits = new Emitter<InstanceExit>();
   private readonly outputs = new Emitter<InstanceOutput>();
   private readonly usages = new Emitter<InstanceUsage>();
+  private readonly pressures = new Emitter<NodePressure>();
   private readonly changes = new Emitter<NodeInfo>();
   private readonly pool: RuntimePool<BootedRuntime>;
   private readonly barePool: RuntimePool<BareSandbox>;
@@ -113,6 +118,8 @@ export class NodeService implements NodePool {
       () => this.instances.values(),
       (usages) => {
         for (const usage of usages) this.usages.emit(usage);
+        const cpu = options.cpuReading();
+        if (cpu !== undefined) this.pressures.emit({ nodeId: options.nodeId, cpu });
       },
     );
   }
@@ -228,6 +235,10 @@ export class NodeService implements NodePool {
 
   onUsage(listener: (usage: InstanceUsage) => void): Disposable {
     return this.usages.subscribe(listener);
+  }
+
+  onPressure(listener: (pressure: NodePressure) => void): Disposable {
+    return this.pressures.subscribe(listener);
   }
 
   /** The pool has changed; what instances do is told by starts and exits. */

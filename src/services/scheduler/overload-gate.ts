@@ -1,21 +1,24 @@
 import type { Clock } from '../../core/base/clock.ts';
 import type { Disposable } from '../../core/base/disposable.ts';
 import type { Random } from '../../core/base/random.ts';
+import type { CpuReading } from '../../core/domain/cpu-pressure.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
 import type { VersionShape } from './events.ts';
 import { LagProbe } from './lag-probe.ts';
+import { MachinePressure } from './machine-pressure.ts';
 import { OverloadGuard } from './overload.ts';
 import { overloadError } from './refusals.ts';
 
 /** Most refused calls held at once; more are refused at once. */
 const HELD_MAX = 2_000;
 
-/** The overload guard in front of the scheduler: its delay signal, its draws, and what happens to a refused call. */
+/** The overload guard in front of the scheduler: its two signals (delay here, pressure of processors on the nodes), its draws, and what happens to a refused call. */
 export class OverloadGate implements Disposable {
   private readonly clock: Clock;
   private readonly random: Random;
   private readonly guard = new OverloadGuard();
   private readonly probe: LagProbe;
+  private readonly machines = new MachinePressure();
   private held = 0;
 
   constructor(clock: Clock, random: Random) {
@@ -44,6 +47,13 @@ export class OverloadGate implements Disposable {
     const error = overloadError(spec);
     if (this.held < HELD_MAX) await this.hold(signal);
     throw error;
+  }
+
+  /** How short of processors a node is. */
+  reading(nodeId: string, cpu: CpuReading): void {
+    const now = this.clock.monotonic();
+    this.machines.take(nodeId, cpu, now);
+    if (this.machines.everywhere(now)) this.guard.press(now);
   }
 
   dispose(): void {

@@ -7,6 +7,8 @@ export interface OverloadSettings {
   readonly intervalMs: number;
   /** Overloaded stretches in a row before anybody is throttled. */
   readonly patience: number;
+  /** For this long after machines said that processors are short nobody is let in more, milliseconds. */
+  readonly pressedMs: number;
   /** Span over which a caller's load is counted, milliseconds. */
   readonly windowMs: number;
   /** What is let in of all callers together is never cut below this many calls in the span for each. */
@@ -22,6 +24,7 @@ export const OVERLOAD_DEFAULTS: OverloadSettings = {
   targetMs: 5,
   intervalMs: 100,
   patience: 3,
+  pressedMs: 1_500,
   windowMs: 1_000,
   freeCalls: 50,
   holdMs: { least: 500, most: 5_000 },
@@ -49,7 +52,7 @@ class Caller {
 
 /**
  * Who has to step back while the platform is overloaded although nobody is over a limit. Overload is a queueing delay that
- * stays above a target (a short burst is none). While it lasts, the number of calls let in goes down, and when
+ * stays above a target (a short burst is none), or machines without processors to spare for as long. While it lasts, the number of calls let in goes down, and when
  * it is over goes up again; that number is shared fairly between accounts, and the part of an account between its functions
  * (max-min). So a caller loses calls with a probability that grows with its own load, and whoever sends less than its share
  * loses none. A function alone is never throttled: there is nobody to protect. Deterministic: time and draws come from
@@ -66,6 +69,7 @@ export class OverloadGuard {
   private samples = 0;
   private delaySum = 0;
   private overloaded = 0;
+  private pressedUntil = 0;
 
   constructor(settings: OverloadSettings = OVERLOAD_DEFAULTS) {
     this.settings = settings;
@@ -93,7 +97,13 @@ export class OverloadGuard {
     this.delaySum = 0;
     this.overloaded = bad ? this.overloaded + 1 : 0;
     if (this.overloaded >= this.settings.patience) this.tighten(now);
-    else if (!bad && this.active) this.relax(now);
+    else if (!bad && this.active && now >= this.pressedUntil) this.relax(now);
+  }
+
+  /** The machines are short of processors, and have been: one cut for each time they say so, for a cut shows only after a while. */
+  press(now: number): void {
+    this.pressedUntil = now + this.settings.pressedMs;
+    this.tighten(now);
   }
 
   /** Counts a call and answers whether it may go on; `draw` is in [0, 1). */

@@ -131,6 +131,7 @@ class SchedulingLoop implements Scheduling, CallForecast, LeaseOwner {
         this.book.placement.measured(usage.instanceId, usage.cpuMicros, this.deps.clock.monotonic());
       }),
     );
+    this.lifetime.add(pool.onPressure(({ nodeId, cpu }) => this.overload.reading(nodeId, cpu)));
     this.lifetime.add(
       pool.onNodeUp(() => {
         // A node that is up again has let everything run.

@@ -12,10 +12,15 @@ import { AgentServer } from '../../../src/apps/agent/agent-server.ts';
 import { silentLogger } from '../../../src/core/base/log.ts';
 import type { InstanceExit } from '../../../src/core/domain/instance.ts';
 import { nodePoolSuite } from '../../../src/core/ports/node-pool.suite.ts';
-import { InstanceStartError, type InstanceUsage, type NodePool } from '../../../src/core/ports/node-pool.ts';
+import {
+  InstanceStartError,
+  type InstanceUsage,
+  type NodePool,
+  type NodePressure,
+} from '../../../src/core/ports/node-pool.ts';
 import { AGENT_FRAME, type AgentAnswer, type AgentRequest } from '../../../src/core/protocol/agent-messages.ts';
 import { encodeJsonFrame, FrameDecoder } from '../../../src/core/protocol/frame-codec.ts';
-import type { NodeService } from '../../../src/services/node/node-service.ts';
+import type { NodeService, NodeServiceOptions } from '../../../src/services/node/node-service.ts';
 import { type FakeNode, makeNode } from '../../services/node/fake-node.ts';
 import { harnessOver, sandboxOf } from '../../services/node/fake-pool-harness.ts';
 import { countingRandom, orderOf, settle } from '../../services/node/fakes.ts';
@@ -94,9 +99,13 @@ interface Restartable {
   rise(): Promise<FakeNode>;
 }
 
-async function restartable(context: TestContext, patienceMs = 10_000): Promise<Restartable> {
+async function restartable(
+  context: TestContext,
+  patienceMs = 10_000,
+  options: Partial<NodeServiceOptions> = {},
+): Promise<Restartable> {
   const { path, remove } = socketPath();
-  let fake = makeNode({}, { clock: waitingClock });
+  let fake = makeNode(options, { clock: waitingClock });
   let server = await serve(path, fake.node);
   const pool = connect(path, { patienceMs });
   const exits: InstanceExit[] = [];
@@ -238,6 +247,14 @@ test('a long list comes whole, and usage of all instances in one batch', async (
     });
   });
   assert.equal(new Set(usages.map((usage) => usage.instanceId)).size, orders.length);
+});
+
+test('pressure of processors reaches the server', async (context) => {
+  const cpu = { runnablePerCpu: 21.5, waiting: 0.75 };
+  const { pool } = await restartable(context, 10_000, { cpuReading: () => cpu });
+  await pool.start(orderOf());
+  const told = await new Promise<NodePressure>((resolve) => pool.onPressure(resolve));
+  assert.deepEqual(told, { nodeId: pool.nodes()[0]?.nodeId, cpu });
 });
 
 test('an agent of another installation is told nothing', async (context) => {

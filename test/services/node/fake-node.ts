@@ -26,6 +26,7 @@ export function makeNode(
     cpu: 2,
     memoryMb: 8192,
     freeMemoryMb: () => 8192,
+    cpuReading: () => undefined,
     sandboxes,
     dialer: fakeDialer(sandboxes),
     code,

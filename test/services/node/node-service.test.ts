@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../../../src/adapters/clock-system/index.ts';
+import type { CpuReading } from '../../../src/core/domain/cpu-pressure.ts';
 import { nodePoolSuite } from '../../../src/core/ports/node-pool.suite.ts';
-import { InstanceStartError, type InstanceUsage, type StartFailure } from '../../../src/core/ports/node-pool.ts';
+import {
+  InstanceStartError,
+  type InstanceUsage,
+  type NodePressure,
+  type StartFailure,
+} from '../../../src/core/ports/node-pool.ts';
 import { RuntimeTimeoutError } from '../../../src/core/ports/runtime-control.ts';
 import { makeNode } from './fake-node.ts';
 import { harnessOver } from './fake-pool-harness.ts';
@@ -172,6 +178,22 @@ test('a restarted agent takes over ready instances and removes the rest', async 
   assert.deepEqual(exits, [`${kept.instanceId} stopped`]);
   assert.equal(second.journal.records.size, 0);
   assert.equal(second.code.held, 0);
+});
+
+test('pressure of processors is told with the usage, and not by a machine that cannot tell or holds nothing', async () => {
+  let cpu: CpuReading | undefined = { runnablePerCpu: 20, waiting: 0.9 };
+  const { node, clock } = makeNode({ cpuReading: () => cpu });
+  const told: NodePressure[] = [];
+  node.onPressure((pressure) => told.push(pressure));
+  await clock.advance(2_500);
+  assert.deepEqual(told, []);
+  await node.start(orderOf());
+  await clock.advance(1_000);
+  assert.deepEqual(told, [{ nodeId: node.info().nodeId, cpu }]);
+  cpu = undefined;
+  await clock.advance(2_000);
+  assert.equal(told.length, 1);
+  await node.drain();
 });
 
 test('usage of all instances comes about once a second', async () => {

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { fairLevel, throttleProbability } from '../../../src/core/domain/overload.ts';
-import { OverloadGuard } from '../../../src/services/scheduler/overload.ts';
+import { fairLevel, ThrottledError, throttleProbability } from '../../../src/core/domain/overload.ts';
+import type { VersionSpec } from '../../../src/core/domain/version-spec.ts';
+import { createScheduling } from '../../../src/services/scheduler/index.ts';
+import { MachinePressure } from '../../../src/services/scheduler/machine-pressure.ts';
+import { OVERLOAD_DEFAULTS, OverloadGuard } from '../../../src/services/scheduler/overload.ts';
+import { World } from './world.ts';
 
 interface Caller {
   readonly account: string;
@@ -132,4 +136,122 @@ test('fair levels: all of the capacity is given, nobody wants more than he gets 
       },
     ),
   );
+});
+
+/**
+ * Two CPUs that take calls of `costMs` in turns, in simulated time; the server itself has processors enough, so that its own
+ * delay stays zero. Counts from `fromMs` on.
+ */
+function compute(callers: readonly Caller[], options: { costMs: number; ms: number; fromMs: number; told: boolean }) {
+  const guard = new OverloadGuard();
+  const machines = new MachinePressure();
+  const seen = new Map<string, Seen>(callers.map(({ key }) => [key, { offered: 0, admitted: 0, waits: [] }]));
+  let queued = 0;
+  let draw = 0.5;
+  let deepest = 0;
+  for (let now = 0; now < options.ms; now++) {
+    queued = Math.max(0, queued - CPUS / options.costMs);
+    if (now % 10 === 0) guard.observe(0, now);
+    if (now >= options.fromMs) deepest = Math.max(deepest, queued / CPUS);
+    if (now % 1_000 === 0 && options.told) {
+      machines.take('node', { runnablePerCpu: queued / CPUS, waiting: queued > CPUS ? 1 : 0 }, now);
+      if (machines.everywhere(now)) guard.press(now);
+    }
+    for (const { account, key, perSecond } of callers) {
+      const due = Math.floor(((now + 1) * perSecond) / 1_000) - Math.floor((now * perSecond) / 1_000);
+      for (let i = 0; i < due; i++) {
+        draw = (draw * 997 + 0.123) % 1;
+        const admitted = guard.admit(account, key, now, draw);
+        if (admitted) queued++;
+        const counts = seen.get(key);
+        if (counts === undefined || now < options.fromMs) continue;
+        counts.offered++;
+        if (admitted) counts.admitted++;
+      }
+    }
+  }
+  return { seen, guard, deepest };
+}
+
+const CPUS = 2;
+// two CPUs take 400 of these calls a second
+const COMPUTE = { costMs: 5, ms: 60_000, fromMs: 30_000 };
+
+test('processors short for seconds: the heavy caller loses calls, the small one none, and the machine has less to do', () => {
+  const callers = [SMALL, { ...HEAVY, perSecond: 2_000 }];
+  const { seen, deepest } = compute(callers, { ...COMPUTE, told: true });
+  const small = seen.get(SMALL.key);
+  assert.equal(small?.admitted, small?.offered);
+  const heavy = seen.get(HEAVY.key);
+  assert.ok(heavy !== undefined && heavy.admitted < 0.25 * heavy.offered, `${heavy?.admitted} of ${heavy?.offered}`);
+  assert.ok(heavy.admitted > 0.02 * heavy.offered);
+  const untold = compute(callers, { ...COMPUTE, told: false });
+  assert.equal(untold.seen.get(HEAVY.key)?.admitted, untold.seen.get(HEAVY.key)?.offered);
+  assert.ok(deepest < untold.deepest / 10, `${deepest} instead of ${untold.deepest} tasks for a CPU`);
+});
+
+test('a machine that is busy throttles nobody, nor does a caller alone on one that is short', () => {
+  const busy = compute([SMALL, { ...HEAVY, perSecond: 350 }], { ...COMPUTE, told: true });
+  for (const counts of busy.seen.values()) assert.equal(counts.admitted, counts.offered);
+  const alone = compute([{ ...HEAVY, perSecond: 2_000 }], { ...COMPUTE, told: true }).seen.get(HEAVY.key);
+  assert.equal(alone?.admitted, alone?.offered);
+});
+
+test('as long as one machine has processors left there is no pressure; silent ones do not count', () => {
+  const machines = new MachinePressure();
+  const deep = { runnablePerCpu: 40, waiting: 1 };
+  for (const now of [0, 1_000, 2_000, 3_000]) {
+    machines.take('a', deep, now);
+    machines.take('b', { runnablePerCpu: 1, waiting: 0.2 }, now);
+  }
+  assert.equal(machines.everywhere(3_000), false);
+  for (const now of [4_000, 5_000, 6_000, 7_000]) machines.take('a', deep, now);
+  assert.equal(machines.everywhere(7_000), true);
+  assert.equal(machines.everywhere(60_000), false);
+});
+
+test('what nodes tell reaches the calls: who sends more than its share is refused, by reason', async () => {
+  const world = new World();
+  const scheduling = createScheduling({ ...world.parts(), epoch: 1, limits: {} });
+  await scheduling.start();
+  const [heavy, small] = [world.catalog.put('heavy'), world.catalog.put('small')];
+  const signal = new AbortController().signal;
+  const refused = { heavy: 0, small: 0 };
+  const call = (spec: VersionSpec, name: 'heavy' | 'small'): void => {
+    const now = scheduling.acquireNow(spec, name);
+    if (now !== undefined) return now.release('ok');
+    scheduling.acquire(spec, name, signal).then(
+      (lease) => lease.release('ok'),
+      (error: unknown) => {
+        assert.ok(error instanceof ThrottledError && error.reason === 'overload', String(error));
+        refused[name]++;
+      },
+    );
+  };
+  for (let second = 0; second < 12; second++) {
+    for (let i = 0; i < 50; i++) {
+      for (let n = 0; n < 20; n++) call(heavy, 'heavy');
+      if (i % 5 === 0) call(small, 'small');
+      await world.clock.advance(20);
+    }
+    if (second === 3) assert.deepEqual(refused, { heavy: 0, small: 0 });
+    world.pool.press('node', { runnablePerCpu: 30, waiting: 1 });
+  }
+  await world.clock.advance(10_000);
+  assert.equal(refused.small, 0);
+  assert.ok(refused.heavy > 1_000, `${refused.heavy}`);
+  await scheduling.close();
+});
+
+test('nobody is let in more until the next word of the machines is due', () => {
+  const guard = new OverloadGuard();
+  guard.admit('a', 'a/heavy', 0, 0);
+  guard.admit('a', 'a/small', 0, 0);
+  guard.press(0);
+  for (let now = 0; now < OVERLOAD_DEFAULTS.pressedMs; now += 10) {
+    guard.observe(0, now);
+    assert.ok(guard.active, `at ${now}`);
+  }
+  for (let now = OVERLOAD_DEFAULTS.pressedMs; now < OVERLOAD_DEFAULTS.pressedMs + 200; now += 10) guard.observe(0, now);
+  assert.ok(!guard.active);
 });

@@ -26,6 +26,7 @@ import type {
   InstanceUsage,
   NodeInfo,
   NodePool,
+  NodePressure,
   StartedInstance,
   StartOrder,
 } from '../../../src/core/ports/node-pool.ts';
@@ -186,6 +187,7 @@ export class FakePool implements NodePool {
   private readonly exits = new Emitter<InstanceExit>();
   private readonly outputs = new Emitter<InstanceOutput>();
   private readonly usages = new Emitter<InstanceUsage>();
+  private readonly pressures = new Emitter<NodePressure>();
   private readonly nodeUps = new Emitter<NodeInfo>();
   private readonly onGone: (id: string) => void;
 
@@ -266,6 +268,9 @@ export class FakePool implements NodePool {
   onUsage(listener: (usage: InstanceUsage) => void) {
     return this.usages.subscribe(listener);
   }
+  onPressure(listener: (pressure: NodePressure) => void) {
+    return this.pressures.subscribe(listener);
+  }
   onNodeUp(listener: (node: NodeInfo) => void) {
     return this.nodeUps.subscribe(listener);
   }
@@ -274,6 +279,9 @@ export class FakePool implements NodePool {
   }
   use(instanceId: string, memoryPeakBytes: number, cpuMicros = 0): void {
     this.usages.emit({ instanceId, memoryPeakBytes, memoryBytes: memoryPeakBytes, cpuMicros });
+  }
+  press(nodeId: string, cpu: NodePressure['cpu']): void {
+    this.pressures.emit({ nodeId, cpu });
   }
   nodeUp(node: NodeInfo): void {
     this.nodeUps.emit(node);
