@@ -20,6 +20,12 @@ export const LIMITS = {
   unpackedCodeEntries: 100_000,
   environmentBytes: 4 * KIB,
   logTailBytes: 4 * KIB,
+  /** Connections of one instance to the outside at the same time; more are refused at once. */
+  connectionsPerInstance: 1024,
+  /** Questions to name servers of one instance in a second; more are dropped. */
+  lookupsPerInstanceSecond: 200,
+  /** Bytes a second of one instance to the outside, and as many from there. */
+  bandwidthPerInstanceBytes: 64 * MIB,
   nameLength: 128,
   descriptionLength: 256,
   handlerLength: 128,

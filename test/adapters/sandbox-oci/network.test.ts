@@ -157,6 +157,39 @@ for (const tier of ['container', 'gvisor'] as const) {
       }
     });
 
+    it('holds an instance to its share of connections, and no other', async () => {
+      const many = `
+        const { connect } = require('node:net');
+        let up = 0, refused = 0;
+        const tell = () => { if (up + refused === 1100) { console.log(JSON.stringify({ up, refused })); setInterval(() => {}, 1000); } };
+        for (let n = 0; n < 1100; n++) connect({ host: '${outside.publicAddress}', port: ${outside.holdingPort} })
+          .on('connect', () => { up++; tell(); }).on('error', () => { refused++; tell(); });
+      `;
+      await withSandbox(world.runtime(), scripted(many, { internetAccess: true }), async (_handle, heard) => {
+        await heard.until('}');
+        assert.deepEqual(JSON.parse(heard.text), { up: 1024, refused: 76 });
+        assert.deepEqual(await reach([`${outside.publicAddress}:${outside.port}`], { internetAccess: true }), [
+          outside.hostAddress,
+        ]);
+      });
+    });
+
+    it('holds an instance to its share of questions to name servers', async () => {
+      const asking = `
+        const socket = require('node:dgram').createSocket('udp4');
+        let answers = 0;
+        socket.on('message', () => answers++);
+        let asked = 0;
+        const ask = setInterval(() => {
+          for (let n = 0; n < 40; n++) socket.send('question', ${outside.echoPort}, '${outside.publicAddress}', () => {});
+          if ((asked += 40) >= 2000) clearInterval(ask);
+        }, 10);
+        setTimeout(() => { console.log(answers); process.exit(); }, 1500);
+      `;
+      const { output } = await runToEnd(world.runtime(), scripted(asking, { internetAccess: true }));
+      assert.ok(Number(output) > 0 && Number(output) <= 700, `${output} answers to 2000 questions`);
+    });
+
     it('writes the name service configuration asked for', async () => {
       const read = 'console.log(require("node:fs").readFileSync("/etc/resolv.conf", "utf8"))';
       const dns = {

@@ -9,11 +9,31 @@ export interface OutsideHost {
   readonly hostAddress: string;
   readonly forbidden: readonly string[];
   readonly port: number;
+  /** Takes connections and keeps them open. */
+  readonly holdingPort: number;
+  /** Sends back what it gets by UDP. */
+  readonly echoPort: number;
   remove(): void;
 }
 
 const SERVER = `
-import socket, sys
+import resource, socket, sys, threading
+resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
+def holding():
+    h = socket.socket()
+    h.bind(("0.0.0.0", 7001))
+    h.listen(512)
+    kept = []
+    while True: kept.append(h.accept())
+def echoing():
+    u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    u.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    u.bind(("0.0.0.0", 53))
+    while True:
+        d, a = u.recvfrom(2048)
+        u.sendto(d, a)
+threading.Thread(target=holding, daemon=True).start()
+threading.Thread(target=echoing, daemon=True).start()
 s = socket.socket()
 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 s.bind(("0.0.0.0", 7000))
@@ -50,6 +70,8 @@ export async function outsideHost(): Promise<OutsideHost> {
     hostAddress,
     forbidden,
     port: 7000,
+    holdingPort: 7001,
+    echoPort: 53,
     remove() {
       // First the device: with the process its namespace goes, and the kernel would take the device away meanwhile.
       execFileSync('ip', ['link', 'del', name]);
