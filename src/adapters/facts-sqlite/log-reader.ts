@@ -17,6 +17,7 @@ const EVERY_TYPE: Readonly<Record<Fact['type'], true>> = {
   'output-written': true,
   'event-accepted': true,
   'event-ended': true,
+  'exec-opened': true,
   'loop-stopped': true,
   'delivery-ended': true,
   'instance-started': true,

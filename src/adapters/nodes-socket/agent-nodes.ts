@@ -6,6 +6,7 @@ import type { Logger } from '../../core/base/log.ts';
 import type { Random } from '../../core/base/random.ts';
 import type { InstanceAddress, InstanceExit } from '../../core/domain/instance.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
+import type { ExecListener, ExecRequest, ExecSession } from '../../core/ports/exec.ts';
 import {
   type FoundInstance,
   type InstanceOutput,
@@ -19,6 +20,7 @@ import {
 } from '../../core/ports/node-pool.ts';
 import type { AgentAnswer, AgentEvent, AgentRequest } from '../../core/protocol/agent-messages.ts';
 import { AgentConnection } from './agent-connection.ts';
+import { openExec } from './exec-connection.ts';
 import { peerProof, sameProof } from './peer-proof.ts';
 import { LiveInstances } from './live-instances.ts';
 
@@ -121,6 +123,10 @@ export class AgentNodes implements NodePool {
 
   async shrink(instanceId: string): Promise<void> {
     done(await this.request({ op: 'shrink', instanceId }));
+  }
+
+  exec(instanceId: string, request: ExecRequest, listener: ExecListener): Promise<ExecSession> {
+    return openExec(this.options, instanceId, request, listener);
   }
 
   async prepare(spec: VersionSpec): Promise<void> {

@@ -155,6 +155,43 @@ export class Cgroups {
     };
   }
 
+  /**
+   * Makes a group inside the sandbox's one, for what is started in it later: everything that counts stays with the sandbox, only
+   * its processes can be told apart. Returns its path as `exec --cgroup` of an OCI runtime wants it.
+   */
+  openInner(id: string, name: string): string {
+    mkdirSync(this.file('pids', id, name));
+    return this.layout.kind === 'v2' ? name : `pids:${name}`;
+  }
+
+  /** Names of the inner groups; none when the sandbox is gone. */
+  innerNames(id: string): readonly string[] {
+    try {
+      const entries = readdirSync(this.file('pids', id, ''), { withFileTypes: true });
+      return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+    } catch {
+      return [];
+    }
+  }
+
+  /** Kills what is in an inner group and removes it; what would join it later cannot. Rejects after 5 s. Idempotent. */
+  async closeInner(id: string, name: string): Promise<void> {
+    const folder = this.file('pids', id, name);
+    const deadline = this.clock.monotonic() + REMOVE_DEADLINE_MS;
+    while (!removeGroup(folder)) {
+      if (this.clock.monotonic() > deadline) throw new Error(`control group ${folder} cannot be removed`);
+      try {
+        // Nothing in it may fork any more: killing one by one comes to an end.
+        if (this.layout.kind === 'v2') writeFileSync(join(folder, 'cgroup.kill'), '1');
+        else writeFileSync(join(folder, 'pids.max'), '0');
+      } catch {
+        // It went away meanwhile.
+      }
+      killGroup(folder, new Set());
+      await delay(this.clock, 2);
+    }
+  }
+
   /** How many processes of the group the kernel has killed for lack of memory; 0 when the group is gone. */
   oomKills(id: string): number {
     try {

@@ -16,6 +16,7 @@ import { BootSources } from './boot-sources.ts';
 import { detectCgroups } from './cgroup-layout.ts';
 import { Cgroups } from './cgroups.ts';
 import { DiskImages, imagesRefused } from './disk-images.ts';
+import { endOldSessions } from './exec-process.ts';
 import { ExitWatch } from './exit-watch.ts';
 import { etcFolder, makeSandbox } from './make-sandbox.ts';
 import { Network } from './network.ts';
@@ -231,7 +232,10 @@ export class OciRuntime implements SandboxRuntime {
       if (this.live.has(id) || this.making.has(id)) continue;
       const found = this.find(id);
       if (found === undefined) await removeRemains(this.parts, id);
-      else this.live.set(id, found);
+      else {
+        this.live.set(id, found);
+        await endOldSessions(this.parts, id);
+      }
     }
     await this.removeStrays();
     return [...this.live.values()];

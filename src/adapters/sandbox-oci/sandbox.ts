@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CustomDns } from '../../core/domain/function.ts';
 import type { ExitReason } from '../../core/domain/instance.ts';
+import type { ExecListener, ExecRequest, ExecSession } from '../../core/ports/exec.ts';
 import type {
   SandboxExit,
   SandboxHandle,
@@ -10,6 +11,7 @@ import type {
   SandboxStats,
 } from '../../core/ports/sandbox.ts';
 import { delay } from './delay.ts';
+import { execInSandbox } from './exec-process.ts';
 import type { ProcessWatch } from './exit-watch.ts';
 import { exitCodeLeft } from './gvisor-link.ts';
 import { resolvConf, writeResolvConf } from './name-service.ts';
@@ -126,6 +128,10 @@ export class OciSandbox implements SandboxHandle {
 
   reclaim(): Promise<void> {
     return settled(() => this.parts.cgroups.reclaim(this.id));
+  }
+
+  exec(request: ExecRequest, listener: ExecListener): Promise<ExecSession> {
+    return execInSandbox(this.parts, this, request, listener);
   }
 
   onOutput(listener: (chunk: Uint8Array) => void): void {

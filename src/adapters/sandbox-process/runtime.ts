@@ -14,6 +14,7 @@ import { basename, join } from 'node:path';
 import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
 import type { SandboxHandle, SandboxRuntime, SandboxSpec } from '../../core/ports/sandbox.ts';
+import { endSessions } from './exec-process.ts';
 import { realArgument, realPath, type Shown } from './paths.ts';
 import { killWriters, startTimeOf } from './process-table.ts';
 import { ProcessRecords, type ProcessRecord } from './record.ts';
@@ -133,6 +134,7 @@ export class ProcessRuntime implements SandboxRuntime {
     for (const id of this.parts.records.ids()) {
       if (this.live.has(id)) continue;
       const record = this.parts.records.read(id);
+      endSessions(id);
       if (record !== undefined && isRunning(record)) this.live.set(id, new ProcessSandbox(this.parts, record, false));
       else this.removeRemains(id);
     }

@@ -3,7 +3,9 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '../../core/base/clock.ts';
 import type { ExitReason } from '../../core/domain/instance.ts';
+import type { ExecListener, ExecRequest, ExecSession } from '../../core/ports/exec.ts';
 import type { SandboxExit, SandboxHandle, SandboxMount, SandboxStats } from '../../core/ports/sandbox.ts';
+import { endSessions, execBeside } from './exec-process.ts';
 import { realPath } from './paths.ts';
 import { startTimeOf, usageOf } from './process-table.ts';
 import type { ProcessRecord, ProcessRecords } from './record.ts';
@@ -103,6 +105,10 @@ export class ProcessSandbox implements SandboxHandle {
     return Promise.resolve();
   }
 
+  exec(request: ExecRequest, listener: ExecListener): Promise<ExecSession> {
+    return execBeside(this, request, listener);
+  }
+
   onOutput(listener: (chunk: Uint8Array) => void): void {
     this.listeners.push(listener);
     for (const chunk of this.early.splice(0)) listener(chunk);
@@ -149,6 +155,7 @@ export class ProcessSandbox implements SandboxHandle {
     if (this.listeners.length > 0 || !this.pipe.isPaused()) await Promise.race([this.pipeEnded, patience.promise]);
     timer.dispose();
     const reason = this.requested ?? 'crash';
+    endSessions(this.id);
     this.end.resolve(code === undefined ? { reason } : { reason, exitCode: code });
   }
 

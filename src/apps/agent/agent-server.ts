@@ -21,6 +21,7 @@ import {
   type AgentRequest,
 } from '../../core/protocol/agent-messages.ts';
 import { encodeJsonFrame, FrameDecoder } from '../../core/protocol/frame-codec.ts';
+import { ExecConnection } from './exec-connection.ts';
 
 export interface AgentServerOptions {
   readonly path: string;
@@ -106,9 +107,17 @@ export class AgentServer {
   private accept(socket: Socket): void {
     const peer: Peer = { socket, epoch: undefined, nonces: undefined, droppedOutputs: 0 };
     this.peers.add(peer);
+    let session: ExecConnection | undefined;
     const decoder = new FrameDecoder((type, stream, payload) => {
+      if (session !== undefined) return session.frame(type, payload);
       if (type !== AGENT_FRAME.request) throw new Error(`unexpected frame type ${type}`);
-      void this.handle(peer, stream, JSON.parse(payload.toString('utf8')) as AgentRequest);
+      const request = JSON.parse(payload.toString('utf8')) as AgentRequest;
+      if (request.op !== 'exec') void this.handle(peer, stream, request);
+      else {
+        this.checkProof(peer, request.proof);
+        session = new ExecConnection(socket, this.options.node, stream, request);
+      }
+      return undefined;
     });
     socket.on('data', (chunk) => {
       try {
@@ -173,6 +182,8 @@ export class AgentServer {
       case 'thaw':
         await node.thaw(request.instanceId);
         return { ok: true, op: 'thaw' };
+      case 'exec':
+        throw new Error('a session has a connection of its own');
       case 'prepare':
         await node.prepare(request.spec);
         return { ok: true, op: 'prepare' };

@@ -110,6 +110,7 @@ export async function openDoors(settings: ServerSettings, parts: DoorParts): Pro
   const fc = createFcDoor({
     ...shared,
     refused: (head, requestId, error) => audit.refused(head, requestId, error),
+    execAsked: (head, requestId, error) => audit.session(head, requestId, error),
     publicUrl: () => `${scheme}://${authority()}`,
     triggerUrls: (prefix) =>
       triggerUrls({ prefix, region, scheme, authority: authority(), apiPort, domain: settings.domain }),
@@ -146,6 +147,7 @@ export async function openDoors(settings: ServerSettings, parts: DoorParts): Pro
         { handle: audit.control((req, res) => fc.handle(req, res)) },
       ),
       plain: { taken: fc.invokes, handle: fc.invoke },
+      upgrades: fc.exec,
     },
     objects: {
       handle: audit.objects((req, res) => objects.handle(req, res)),

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Clock } from '../../core/base/clock.ts';
 import { toOriginForm } from './absolute-target.ts';
 import { type PlainCalls, PlainConnections } from './plain-connections.ts';
@@ -30,9 +31,16 @@ export interface ListenerOptions {
   readonly newId: () => string;
   /** Requests that are answered without `node:http` when they come in the plain form. */
   readonly plain?: PlainCalls;
+  /** Who takes requests to change the protocol; others are answered as if they had not asked. */
+  readonly upgrades?: Upgrades;
   readonly clock: Clock;
   /** With it the listener speaks TLS 1.2 or newer and nothing else. */
   readonly tls?: TlsKeys;
+}
+
+export interface Upgrades {
+  takes(req: IncomingMessage): boolean;
+  open(req: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
 /** Node's own head limit stands above ours (8 KB), so that ours answers in the dialect's shape. */
@@ -45,7 +53,13 @@ const HANDSHAKE_MS = 10_000;
 
 /** Accepts on a listening descriptor that the supervisor keeps open over restarts. */
 export async function listenOn(options: ListenerOptions): Promise<HttpListener> {
-  const server = serverOf(options.tls);
+  const server = serverOf(options);
+  const upgraded = new Set<Duplex>();
+  server.on('upgrade', (req, socket, head) => {
+    upgraded.add(socket);
+    socket.once('close', () => upgraded.delete(socket));
+    options.upgrades?.open(req, socket, head);
+  });
   server.on('request', inOriginForm(options.handle));
   if (options.checkContinue !== undefined) server.on('checkContinue', inOriginForm(options.checkContinue));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -74,17 +88,22 @@ export async function listenOn(options: ListenerOptions): Promise<HttpListener> 
       if (options.tls === undefined) throw new Error('a listener without TLS has no certificate');
       (server as TlsServer).setSecureContext({ ...keys, minVersion: 'TLSv1.2' });
     },
-    drain: (graceMs) => drain(server, plain, graceMs),
+    drain: (graceMs) => {
+      // Sessions have no end of their own.
+      for (const socket of upgraded) socket.destroy();
+      return drain(server, plain, graceMs);
+    },
   };
 }
 
-function serverOf(tls: TlsKeys | undefined): Server | TlsServer {
+function serverOf({ tls, upgrades }: ListenerOptions): Server | TlsServer {
   const settings = {
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: HEADERS_TIMEOUT_MS,
     requestTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_MS,
     noDelay: true,
+    shouldUpgradeCallback: (req: IncomingMessage) => upgrades?.takes(req) ?? false,
   };
   if (tls === undefined) return createServer(settings);
   const server = createTlsServer({ ...settings, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: HANDSHAKE_MS });

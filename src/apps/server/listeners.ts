@@ -5,7 +5,7 @@ import type { Logger } from '../../core/base/log.ts';
 import { type HttpListener, type ListenerOptions, listenOn } from './http-listener.ts';
 import type { ServerSettings, ServerTls } from './settings.ts';
 
-type Answering = Pick<ListenerOptions, 'handle' | 'checkContinue' | 'plain'>;
+type Answering = Pick<ListenerOptions, 'handle' | 'checkContinue' | 'plain' | 'upgrades'>;
 
 interface Parts extends Pick<ListenerOptions, 'newId' | 'clock'> {
   readonly api: Answering;

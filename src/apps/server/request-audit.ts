@@ -116,6 +116,14 @@ export class RequestAudit implements Disposable {
     if (isDenial(status)) this.denials.add(this.entryOf(head, { requestId, code, outcome: 'denied' }));
   }
 
+  /** A request for a session inside an instance, which has no answer but a connection: `error` says why there is none. */
+  async session(head: RequestHead, requestId: string, error: TidemillError | undefined): Promise<void> {
+    if (error !== undefined && isDenial(error.status)) return this.refused(head, requestId, error);
+    if (this.noteOf(head).principal === undefined) return undefined;
+    const outcome = error === undefined ? 'done' : 'failed';
+    return this.append(this.entryOf(head, { requestId, code: error?.code ?? '', outcome }));
+  }
+
   private following(handle: Handler, isControl: (req: IncomingMessage, note: Note) => boolean): Handler {
     return (req, res) => {
       rememberRequestId(res);

@@ -102,8 +102,17 @@ export interface InstanceGone extends FactBase {
   readonly reason: string;
 }
 
+/** Somebody opened a session inside an instance: who did what, for those who audit. */
+export interface ExecOpened extends FactBase {
+  readonly type: 'exec-opened';
+  readonly requestId: string;
+  readonly instanceId: string;
+  readonly command: readonly string[];
+}
+
 /** What happened, past tense, appended to a log; views and meters are folds over facts. */
 export type Fact =
+  | ExecOpened
   | InvocationSettled
   | OutputWritten
   | EventAccepted

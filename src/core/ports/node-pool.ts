@@ -3,6 +3,7 @@ import type { CpuReading } from '../domain/cpu-pressure.ts';
 import type { TemporaryCredentials } from '../domain/credentials.ts';
 import type { InstanceAddress, InstanceExit, StartTimings } from '../domain/instance.ts';
 import type { VersionSpec } from '../domain/version-spec.ts';
+import type { ExecListener, ExecRequest, ExecSession } from './exec.ts';
 
 export interface NodeInfo {
   readonly nodeId: string;
@@ -119,6 +120,11 @@ export interface NodePool {
   thaw(instanceId: string): Promise<void>;
   /** Lets the runtime give back what it does not need, then freezes and takes away what can be read again. `thaw` ends it. */
   shrink(instanceId: string): Promise<void>;
+  /**
+   * Runs a command inside a running instance, which is not frozen while the session is open. Rejects when there is no such
+   * instance, or it cannot be tried. The session ends with the instance, the agent, or the server that asked for it.
+   */
+  exec(instanceId: string, request: ExecRequest, listener: ExecListener): Promise<ExecSession>;
   /** Makes the code of a version ready on the nodes, so that its first start need not. A hint: failures are told by the start. */
   prepare(spec: VersionSpec): Promise<void>;
   onExit(listener: (exit: InstanceExit) => void): Disposable;

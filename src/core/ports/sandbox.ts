@@ -1,5 +1,6 @@
 import type { CustomDns } from '../domain/function.ts';
 import type { ExitReason } from '../domain/instance.ts';
+import type { ExecListener, ExecRequest, ExecSession } from './exec.ts';
 
 export type SandboxTier = 'container' | 'gvisor' | 'process' | 'isolate';
 
@@ -93,6 +94,12 @@ export interface SandboxHandle {
   thaw(): Promise<void>;
   /** Gives memory back that the kernel can take away without swapping (file pages); what is needed again is read again. */
   reclaim(): Promise<void>;
+  /**
+   * Runs one more process inside, confined like the others; on a sandbox that runs. Rejects when it cannot be tried; a command that
+   * is not there is told on standard error. What it leaves running is killed when the session ends, and when the sandbox is
+   * adopted by another agent.
+   */
+  exec(request: ExecRequest, listener: ExecListener): Promise<ExecSession>;
   /** Everything the processes inside write to descriptors 1 and 2, as raw chunks. */
   onOutput(listener: (chunk: Uint8Array) => void): void;
   /** Resolves once, when the main process is gone by itself or by `kill`. */

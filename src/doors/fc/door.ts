@@ -17,6 +17,7 @@ import { type AccessRule, ACCESS_RULES, needsBody, resourcesOf } from './access-
 import { downloadCode } from './code-download.ts';
 import { CODE_PATH, CodeLinks } from './code-links.ts';
 import { checkDeployRights } from './deploy-rights.ts';
+import { InstanceExec } from './instance-exec.ts';
 import { invoke } from './invocation.ts';
 import { parseJsonBody } from './json-body.ts';
 import type { FcDoorDeps, Operation, OperationContext, OperationRequest } from './operation.ts';
@@ -35,12 +36,15 @@ export interface FcDoor {
   invokes(method: string, target: string): boolean;
   /** Answers a request that `invokes` is true for; never throws. */
   invoke(exchange: Exchange): void;
+  /** Sessions inside instances, which are WebSockets. */
+  readonly exec: Pick<InstanceExec, 'takes' | 'open'>;
 }
 
 /** The Function Compute 3.0 API (FC reference 1 and 2): signatures, routes and shapes; the thinking is behind the ports. */
 export function createFcDoor(deps: FcDoorDeps): FcDoor {
   const links = new CodeLinks({ secret: deps.linkSecret, publicUrl: deps.publicUrl, now: () => deps.clock.now() });
-  const door = new Door({ ...deps, links, names: new FunctionArns(deps.region) });
+  const context = { ...deps, links, names: new FunctionArns(deps.region) };
+  const door = new Door(context);
   return {
     matches: (req) => {
       const target = req.url ?? '/';
@@ -49,6 +53,7 @@ export function createFcDoor(deps: FcDoorDeps): FcDoor {
     handle: (req, res) => door.handle(req, res),
     invokes: (method, target) => method === 'POST' && INVOKE_PATH.test(target),
     invoke: (exchange) => door.take(exchange),
+    exec: new InstanceExec(context),
   };
 }
 

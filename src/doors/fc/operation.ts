@@ -10,6 +10,7 @@ import type { CallerLineage } from '../../core/ports/caller-lineage.ts';
 import type { FactLog } from '../../core/ports/fact-log.ts';
 import type { Control, Input } from '../../core/ports/control.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
+import type { NodePool } from '../../core/ports/node-pool.ts';
 import type { RoleTrust } from '../../core/ports/role-trust.ts';
 import type { ReservedInstances } from '../../core/ports/reserved-instances.ts';
 import type { Scheduling } from '../../core/ports/scheduling.ts';
@@ -30,6 +31,7 @@ export interface FcDoorDeps {
   readonly scheduling: Scheduling;
   readonly sessions: Sessions;
   readonly reserved: ReservedInstances;
+  readonly nodes: Pick<NodePool, 'exec'>;
   readonly blobs: BlobStore;
   readonly facts: FactLog;
   readonly verifier: Acs3Verifier;
@@ -38,6 +40,8 @@ export interface FcDoorDeps {
   readonly rate: ControlRate;
   /** Told of every call that was refused before `node:http` saw it. */
   readonly refused?: (head: RequestHead, requestId: string, error: TidemillError) => void;
+  /** Told of every request for a session, before the client is; `error` says why there is none. What runs waits until it resolves. */
+  readonly execAsked?: (head: RequestHead, requestId: string, error: TidemillError | undefined) => Promise<void>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

@@ -41,12 +41,18 @@ export const refusedOperations: readonly Operation[] = [
     path: '/custom-domains/:domainName',
     run: (_context, request) => Promise.reject(noDomain(param(request, 'domainName'))),
   },
-  refused(
-    'InstanceExec',
-    'GET',
-    '/functions/:functionName/instances/:instanceId/exec',
-    'Read the output of the function: tidemill logs.',
-  ),
+  {
+    name: 'InstanceExec',
+    method: 'GET',
+    path: '/functions/:functionName/instances/:instanceId/exec',
+    query: 'any',
+    run: () =>
+      Promise.reject(
+        new TidemillError('InvalidArgument', 'The operation InstanceExec is a WebSocket: ask for the upgrade', {
+          remedy: 'Use tidemill exec, or a WebSocket client.',
+        }),
+      ),
+  },
   refused('PauseSession', 'PUT', `${SESSIONS}/:sessionId/pause`, NO_PAUSE),
   refused('ResumeSession', 'PUT', `${SESSIONS}/:sessionId/resume`, NO_PAUSE),
   refused('ChangeResourceGroup', 'PUT', '/resource-groups', 'Use tags to group functions.'),

@@ -12,6 +12,7 @@ import {
   type StartFailure,
   type StartOrder,
 } from '../../core/ports/node-pool.ts';
+import { type ExecListener, ExecRefusedError, type ExecRequest, type ExecSession } from '../../core/ports/exec.ts';
 import type { SandboxHandle } from '../../core/ports/sandbox.ts';
 import { watchHealth } from './health-check.ts';
 import { type InstanceEffect, type InstanceEvent, type InstancePhase, transition } from './instance-machine.ts';
@@ -56,7 +57,9 @@ export class Instance {
   private started: StartedInstance | undefined;
   private failure: StartFailure | undefined;
   private health: Disposable | undefined;
+  /** Asked to stand still; it does once no session is open. */
   private frozen = false;
+  private sessions = 0;
   /** Grows with every thaw: tells a shrink that it came too late. */
   private turn = 0;
 
@@ -125,6 +128,7 @@ export class Instance {
   async freeze(): Promise<void> {
     if (this.phase !== 'ready' || this.frozen || this.holdings.handle === undefined) return;
     this.frozen = true;
+    if (this.sessions > 0) return;
     try {
       await this.holdings.handle.freeze();
     } catch (error) {
@@ -151,6 +155,40 @@ export class Instance {
     if (this.turn !== turn) return;
     await this.freeze();
     await handle.reclaim();
+  }
+
+  /** A session keeps it running: what it was asked to freeze stands still when the last one ends. */
+  async exec(request: ExecRequest, listener: ExecListener): Promise<ExecSession> {
+    const { handle } = this.holdings;
+    if (this.phase !== 'ready' || handle === undefined) throw new ExecRefusedError(`instance ${this.id} is not ready`);
+    this.sessions++;
+    try {
+      await handle.thaw();
+      const env = { ...this.order.spec.config.environmentVariables, ...request.env };
+      return await handle.exec(
+        { ...request, env },
+        {
+          output: (channel, bytes) => listener.output(channel, bytes),
+          drained: () => listener.drained(),
+          ended: (end) => {
+            this.sessionEnded();
+            listener.ended(end);
+          },
+        },
+      );
+    } catch (error) {
+      this.sessionEnded();
+      throw error;
+    }
+  }
+
+  private sessionEnded(): void {
+    this.sessions--;
+    if (this.sessions > 0 || !this.frozen || this.phase !== 'ready') return;
+    this.holdings.handle?.freeze().catch((error: unknown) => {
+      this.frozen = false;
+      this.parts.log.log('warn', 'an instance could not be frozen again', { instanceId: this.id, error: text(error) });
+    });
   }
 
   /** Runs the pre-stop hook, then removes the instance. */

@@ -16,6 +16,7 @@ import {
   type StartOrder,
 } from '../../core/ports/node-pool.ts';
 import type { VersionSpec } from '../../core/domain/version-spec.ts';
+import { type ExecListener, ExecRefusedError, type ExecRequest, type ExecSession } from '../../core/ports/exec.ts';
 import type { BareSandbox, SandboxHandle } from '../../core/ports/sandbox.ts';
 import { newLetters } from '../../core/base/ids.ts';
 import { bareKind, makeBare, mayUseBare } from './bare-pool.ts';
@@ -195,6 +196,12 @@ export class NodeService implements NodePool {
 
   async shrink(instanceId: string): Promise<void> {
     await this.instances.get(instanceId)?.shrink();
+  }
+
+  async exec(instanceId: string, request: ExecRequest, listener: ExecListener): Promise<ExecSession> {
+    const instance = this.instances.get(instanceId);
+    if (instance === undefined) throw new ExecRefusedError(`there is no instance ${instanceId} here`);
+    return instance.exec(request, listener);
   }
 
   /** Lets everything run: for a server that does not know yet what stands still. */

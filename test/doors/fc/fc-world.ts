@@ -44,6 +44,7 @@ export async function fcWorld(fakes: Fakes, now?: () => number): Promise<FcWorld
     reserved: partial<ReservedInstances>('reserved', fakes.reserved ?? {}),
     sessions: partial<Sessions>('sessions', fakes.sessions ?? {}),
     facts: partial<FactLog>('facts', fakes.facts ?? {}),
+    nodes: { exec: () => Promise.reject(new Error('no nodes')) },
     blobs: partial<BlobStore>('blobs', fakes.blobs ?? {}),
     ...(fakes.access === undefined ? {} : { access: fakes.access }),
     ...(fakes.roles === undefined ? {} : { roles: fakes.roles }),

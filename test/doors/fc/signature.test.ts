@@ -20,6 +20,7 @@ before(async () => {
     reserved: partial('reserved', {}),
     sessions: partial('sessions', {}),
     facts: partial('facts', {}),
+    nodes: { exec: () => Promise.reject(new Error('no nodes')) },
     blobs: partial('blobs', {}),
     publicUrl: () => server.url,
     triggerUrls: () => ({ internet: '', intranet: '' }),

@@ -1,3 +1,4 @@
+import type { ExecListener, ExecRequest, ExecSession } from '../../../src/core/ports/exec.ts';
 import type { Clock } from '../../../src/core/base/clock.ts';
 import { type Disposable, toDisposable } from '../../../src/core/base/disposable.ts';
 import type { Random } from '../../../src/core/base/random.ts';
@@ -131,6 +132,14 @@ export class FakeSandbox implements SandboxHandle {
   }
   async reclaim(): Promise<void> {
     this.reclaimed++;
+  }
+
+  /** Sessions that were opened and have not ended. */
+  readonly sessions: { readonly request: ExecRequest; readonly listener: ExecListener }[] = [];
+  async exec(request: ExecRequest, listener: ExecListener): Promise<ExecSession> {
+    if (this.frozen) throw new Error('it stands still');
+    this.sessions.push({ request, listener });
+    return { write: () => true, end() {}, resume() {}, resize() {}, close: () => listener.ended({}) };
   }
 
   onOutput(listener: (chunk: Uint8Array) => void): void {

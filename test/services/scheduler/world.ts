@@ -239,6 +239,9 @@ export class FakePool implements NodePool {
   async shrink(instanceId: string): Promise<void> {
     this.pauses.push(['shrink', instanceId]);
   }
+  async exec(): Promise<never> {
+    throw new Error('nothing runs here');
+  }
   async prepare(spec: VersionSpec): Promise<void> {
     this.pauses.push(['prepare', spec.key]);
   }

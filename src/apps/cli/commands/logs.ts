@@ -71,6 +71,8 @@ export function factLine(fact: Fact): string {
         fact.requestId,
         `-- delivery ${fact.state} to ${fact.destination}${fact.message === '' ? '' : `: ${fact.message}`}`,
       );
+    case 'exec-opened':
+      return line(fact.requestId, `-- session opened in ${fact.instanceId}: ${fact.command.join(' ')}`);
     case 'instance-started':
       return line(fact.instanceId, `-- instance started from ${fact.from} in ${durationText(fact.startMs)}`);
     case 'instance-gone':
