@@ -1,5 +1,5 @@
 // Sends requests over kept-alive connections, a fixed number in flight, and prints one JSON line with what it saw.
-// Its own process, so that its CPU time is not the server's. argv[2]: JSON {origin, path, inFlight, requests, key?}.
+// Its own process, so that its CPU time is not the server's. argv[2]: JSON {origin, path, inFlight, requests, key?, headers?}.
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { Client } from 'undici';
 
@@ -36,7 +36,8 @@ async function connection() {
   const client = new Client(plan.origin);
   while (next < plan.requests) {
     const index = next++;
-    const headers = plan.key === undefined ? { 'content-type': 'application/octet-stream' } : signed();
+    const headers =
+      plan.key === undefined ? (plan.headers ?? { 'content-type': 'application/octet-stream' }) : signed();
     const begin = performance.now();
     const answer = await client.request({ method: 'POST', path: plan.path, headers, body });
     const text = await answer.body.text();

@@ -18,10 +18,12 @@ import { durableAcceptDoor } from './rows/durable-accept-door.ts';
 import { queueMemory } from './rows/queue-memory.ts';
 import { timerFires } from './rows/timer-fires.ts';
 import { warmCost, warmLatency } from './rows/warm.ts';
+import { warmUrl } from './rows/warm-url.ts';
 
 const ROWS: readonly Row[] = [
   warmCost,
   warmLatency,
+  warmUrl,
   coldFromPool,
   coldFromBare,
   coldFromScratch,

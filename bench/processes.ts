@@ -14,6 +14,8 @@ export interface Load {
   readonly inFlight: number;
   readonly requests: number;
   readonly key?: { readonly id: string; readonly secret: string };
+  /** Of requests that are not signed. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface LoadResult {

@@ -119,6 +119,7 @@ export async function openDoors(settings: ServerSettings, parts: DoorParts): Pro
   const http = createHttpDoor({
     ...shared,
     webhooks: createWebhooks(shared),
+    refused: (head, requestId, error) => audit.refused(head, requestId, error),
     ...(settings.domain === undefined ? {} : { baseDomain: settings.domain }),
   });
   const rights = createIdentityDoor(shared);
@@ -146,7 +147,14 @@ export async function openDoors(settings: ServerSettings, parts: DoorParts): Pro
         ],
         { handle: audit.control((req, res) => fc.handle(req, res)) },
       ),
-      plain: { taken: fc.invokes, handle: fc.invoke },
+      plain: {
+        taken: (method, target) => fc.invokes(method, target) || http.calls(method, target),
+        handle: (exchange) => {
+          const { method = '', url = '' } = exchange.head;
+          if (http.calls(method, url)) http.call(exchange);
+          else fc.invoke(exchange);
+        },
+      },
       upgrades: fc.exec,
     },
     objects: {

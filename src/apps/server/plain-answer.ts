@@ -14,7 +14,7 @@ export interface Closing {
 
 /** Status line and headers (names and values alternating) as Node writes them, with the blank line. Throws on values that are no header values. */
 export function answerHead(status: number, headers: readonly string[], closing: Closing): string {
-  let head = status === 200 ? 'HTTP/1.1 200 OK\r\n' : `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`;
+  let head = status === 200 ? 'HTTP/1.1 200 OK\r\n' : `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`;
   for (let i = 0; i + 1 < headers.length; i += 2) head += `${headers[i]}: ${checked(headers[i + 1] ?? '')}\r\n`;
   const connection = closing.close
     ? 'Connection: close\r\n\r\n'

@@ -7,6 +7,7 @@ import { checkedBody } from '../../doors/wire/body.ts';
 import { CallerLeft, type Exchange, type RequestHead } from '../../doors/wire/exchange.ts';
 import { answerHead } from './plain-answer.ts';
 import { plainBody } from './plain-body.ts';
+import { framingOf } from './plain-framing.ts';
 import { type KnownLines, knownLines, type PlainRequest, plainRequest, type Taken } from './plain-request.ts';
 
 /** What the connections of one listener share. */
@@ -203,11 +204,71 @@ class PlainExchange implements Exchange {
     return checkedBody(this.bytes, limit, sha256);
   }
 
+  incoming(limit: number): Uint8Array {
+    return checkedBody(this.bytes, limit, undefined);
+  }
+
   send(status: number, headers: string[], body?: Uint8Array): void {
+    headers.push('content-length', String(body?.byteLength ?? 0));
+    this.write(status, headers, body, this.options.draining());
+  }
+
+  answer(status: number, headers: string[], body?: Uint8Array): void {
+    const framing = framingOf(status, headers);
+    const written = framing === 'none' ? undefined : body;
+    // with no length, or another than the body's, only the end of the connection says where the answer ends
+    const clear = framing === 'none' || framing === (written?.byteLength ?? 0);
+    this.write(status, headers, written, this.options.draining() || !clear);
+  }
+
+  async stream(status: number, headers: string[], source: AsyncIterable<Uint8Array>): Promise<void> {
+    const close = this.options.draining();
+    const framing = framingOf(status, headers);
+    if (framing === 'chunked') headers.push('transfer-encoding', 'chunked');
+    const head = this.state === 'waiting' ? this.headOf(status, headers, close) : '';
+    const { socket } = this;
+    const closed = new AbortController();
+    const onClose = (): void => closed.abort();
+    socket.once('close', onClose);
+    if (this.state === 'waiting') {
+      this.state = 'streaming';
+      socket.write(head, 'latin1');
+    } else {
+      closed.abort();
+    }
+    try {
+      let size = 0;
+      for await (const chunk of source) {
+        if (closed.signal.aborted) return;
+        if (chunk.byteLength === 0 || framing === 'none') continue; // an empty chunk would end the body
+        size += chunk.byteLength;
+        if (framing !== 'chunked' && size > framing) break;
+        const room = framing === 'chunked' ? writeChunk(socket, chunk) : socket.write(chunk);
+        if (!room) await once(socket, 'drain', { signal: closed.signal });
+      }
+      if (closed.signal.aborted) return;
+      if (framing === 'chunked') socket.write('0\r\n\r\n', 'latin1');
+      this.state = 'done';
+      // not as long as announced: the client must not take what follows for a part of it, or wait for the rest
+      if (typeof framing === 'number' && size !== framing) socket.destroy();
+      else this.answered(close);
+    } catch (error) {
+      if (!closed.signal.aborted) throw error;
+    } finally {
+      socket.off('close', onClose);
+    }
+  }
+
+  refuse(requestId: string, error: TidemillError, more: readonly string[] = []): void {
+    if (this.state === 'streaming') this.socket.destroy();
+    if (this.state !== 'waiting') return;
+    const ids = ['x-fc-request-id', requestId, 'x-acs-request-id', requestId];
+    this.send(error.status, [...more, 'content-type', 'application/json', ...ids], errorBody(requestId, error));
+  }
+
+  private write(status: number, headers: readonly string[], body: Uint8Array | undefined, close: boolean): void {
     if (this.state !== 'waiting') return;
     const size = body?.byteLength ?? 0;
-    headers.push('content-length', String(size));
-    const close = this.options.draining();
     const head = this.headOf(status, headers, close);
     const { socket } = this;
     this.state = 'done';
@@ -223,44 +284,6 @@ class PlainExchange implements Exchange {
       socket.write(answer);
     }
     this.answered(close);
-  }
-
-  async stream(status: number, headers: string[], source: AsyncIterable<Uint8Array>): Promise<void> {
-    const close = this.options.draining();
-    headers.push('transfer-encoding', 'chunked');
-    const head = this.state === 'waiting' ? this.headOf(status, headers, close) : '';
-    const { socket } = this;
-    const closed = new AbortController();
-    const onClose = (): void => closed.abort();
-    socket.once('close', onClose);
-    if (this.state === 'waiting') {
-      this.state = 'streaming';
-      socket.write(head, 'latin1');
-    } else {
-      closed.abort();
-    }
-    try {
-      for await (const chunk of source) {
-        if (closed.signal.aborted) return;
-        if (chunk.byteLength === 0) continue; // an empty chunk would end the body
-        if (!writeChunk(socket, chunk)) await once(socket, 'drain', { signal: closed.signal });
-      }
-      if (closed.signal.aborted) return;
-      socket.write('0\r\n\r\n', 'latin1');
-      this.state = 'done';
-      this.answered(close);
-    } catch (error) {
-      if (!closed.signal.aborted) throw error;
-    } finally {
-      socket.off('close', onClose);
-    }
-  }
-
-  refuse(requestId: string, error: TidemillError): void {
-    if (this.state === 'streaming') this.socket.destroy();
-    if (this.state !== 'waiting') return;
-    const ids = ['x-fc-request-id', requestId, 'x-acs-request-id', requestId];
-    this.send(error.status, ['content-type', 'application/json', ...ids], errorBody(requestId, error));
   }
 
   private headOf(status: number, headers: readonly string[], close: boolean): string {

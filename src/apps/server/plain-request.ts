@@ -199,6 +199,10 @@ class PlainHead implements RequestHead {
     this.socket = peer;
   }
 
+  get httpVersion(): string {
+    return '1.1';
+  }
+
   get headersDistinct(): Readonly<Record<string, string[] | undefined>> {
     const distinct: Record<string, string[] | undefined> = Object.create(null);
     for (const name in this.headers) distinct[name] = [String(this.headers[name])];

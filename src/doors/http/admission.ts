@@ -1,7 +1,6 @@
-import type { IncomingMessage } from 'node:http';
 import { LIMITS } from '../../core/domain/limits.ts';
 import type { TriggerAuth } from '../../core/domain/trigger-auth.ts';
-import { readBody } from '../wire/body.ts';
+import type { Exchange, RequestHead } from '../wire/exchange.ts';
 import type { HeaderPairs } from './header-rules.ts';
 import { claimsOf } from './jwt-auth.ts';
 import { PassedClaims } from './passed-claims.ts';
@@ -16,7 +15,8 @@ export interface Admission {
 }
 
 /** Lets a caller in by what the trigger asks for; throws Unauthorized or AccessDenied with the field's texts (FC reference 6.2). */
-export async function admit(auth: TriggerAuth, req: IncomingMessage, target: string, now: number): Promise<Admission> {
+export async function admit(auth: TriggerAuth, exchange: Exchange, target: string, now: number): Promise<Admission> {
+  const req = exchange.head;
   const asSent: Admission = { body: undefined, headers: (sent) => sent };
   if (auth.kind === 'bearer') {
     checkBearer(auth, req.headers.authorization);
@@ -27,17 +27,17 @@ export async function admit(auth: TriggerAuth, req: IncomingMessage, target: str
     return asSent;
   }
   const inForm = auth.lookup.some(({ position }) => position === 'form');
-  const read = inForm && isForm(req) ? await readBody(req, LIMITS.syncPayloadBytes) : undefined;
+  const read = inForm && isForm(req) ? await exchange.body(LIMITS.syncPayloadBytes, undefined) : undefined;
   const form = read === undefined ? undefined : new URLSearchParams(read.toString('utf8'));
   const claims = await claimsOf(auth, { req, target, form, now });
   if (auth.pass.length === 0) return { ...asSent, body: read };
   const passed = new PassedClaims(auth.pass, claims);
   if (!passed.changesForm || !isForm(req)) return { body: read, headers: (sent) => passed.headers(sent) };
-  const body = passed.form(read ?? (await readBody(req, LIMITS.syncPayloadBytes)));
+  const body = passed.form(read ?? (await exchange.body(LIMITS.syncPayloadBytes, undefined)));
   return { body, headers: (sent) => withLength(passed.headers(sent), body.length) };
 }
 
-function isForm(req: IncomingMessage): boolean {
+function isForm(req: RequestHead): boolean {
   return /^application\/x-www-form-urlencoded\s*(;|$)/i.test(req.headers['content-type'] ?? '');
 }
 

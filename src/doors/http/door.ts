@@ -12,15 +12,17 @@ import type { Catalog } from '../../core/ports/catalog.ts';
 import type { Dispatch } from '../../core/ports/dispatch.ts';
 import type { Webhooks } from '../../core/ports/webhooks.ts';
 import type { Acs3Verifier, VerifiedRequest } from '../wire/acs3-verifier.ts';
-import { asTidemillError, sendError } from '../wire/answer.ts';
+import { asTidemillError } from '../wire/answer.ts';
+import type { Exchange, RequestHead } from '../wire/exchange.ts';
 import { FunctionArns } from '../wire/function-arns.ts';
 import { lineageOf } from '../wire/lineage.ts';
+import { NodeExchange } from '../wire/node-exchange.ts';
 import { HttpConditions } from '../wire/request-conditions.ts';
 import { requestIdOf } from '../wire/request-id.ts';
 import { checkHeadLimits } from '../wire/request-limits.ts';
 import { admit, type Admission } from './admission.ts';
 import { corsHeaders } from './cors.ts';
-import { isPrivatePeer, type TriggerAddress, triggerAddress } from './trigger-address.ts';
+import { inPathForm, isPrivatePeer, type TriggerAddress, triggerAddress } from './trigger-address.ts';
 import { NotPresented } from './trigger-auth.ts';
 import { callTrigger } from './trigger-call.ts';
 import { callWebhook } from './webhook-call.ts';
@@ -39,13 +41,19 @@ export interface HttpDoorOptions {
   readonly region: string;
   /** Own domain whose subdomains are triggers; undefined: path form and `*.fcapp.localhost` only. */
   readonly baseDomain?: string;
+  /** Told of each request that was taken by `call` and refused. */
+  readonly refused?: (head: RequestHead, requestId: string, error: TidemillError) => void;
 }
 
 export interface HttpDoor {
   /** True for requests aimed at an HTTP trigger, by path or by Host. */
-  matches(req: IncomingMessage): boolean;
+  matches(req: RequestHead): boolean;
   /** Answers every request, whatever happens; never throws. */
   handle(req: IncomingMessage, res: ServerResponse): void;
+  /** Whether method and target alone say that a request is aimed at a trigger. */
+  calls(method: string, target: string): boolean;
+  /** Answers such a request without `node:http`, whatever happens; never throws. */
+  call(exchange: Exchange): void;
 }
 
 /** The same, with what the door keeps for itself. */
@@ -68,39 +76,42 @@ export interface TriggerRequest {
 export function createHttpDoor(options: HttpDoorOptions): HttpDoor {
   const deps: HttpDoorDeps = { ...options, names: new FunctionArns(options.region) };
   const domains = { region: deps.region.toLowerCase(), baseDomain: deps.baseDomain?.toLowerCase() };
+  const take = (exchange: Exchange, refused: HttpDoorOptions['refused']): void => {
+    const { head } = exchange;
+    const requestId = requestIdOf(head, deps.random, deps.clock);
+    answer(deps, exchange, triggerAddress(head, domains), requestId).catch((error: unknown) => {
+      const failure = asTidemillError(error, requestId, deps.logger);
+      const more = corsHeaders(head, []).flat();
+      if (failure instanceof NotPresented) more.push('WWW-Authenticate', failure.challenge);
+      refused?.(head, requestId, failure);
+      exchange.refuse(requestId, failure, more);
+    });
+  };
   return {
     matches: (req) => triggerAddress(req, domains) !== undefined,
-    handle: (req, res) => {
-      const requestId = requestIdOf(req, deps.random, deps.clock);
-      answer(deps, req, res, triggerAddress(req, domains), requestId).catch((error: unknown) => {
-        const failure = asTidemillError(error, requestId, deps.logger);
-        if (!res.headersSent) for (const [name, value] of corsHeaders(req, [])) res.setHeader(name, value);
-        if (!res.headersSent && failure instanceof NotPresented) res.setHeader('WWW-Authenticate', failure.challenge);
-        sendError(res, requestId, failure);
-        // what is left of the body is read and dropped, so that the client gets to see the answer
-        req.resume();
-      });
-    },
+    handle: (req, res) => take(new NodeExchange(req, res), undefined),
+    calls: (_method, target) => inPathForm(target),
+    call: (exchange) => take(exchange, deps.refused),
   };
 }
 
 async function answer(
   deps: HttpDoorDeps,
-  req: IncomingMessage,
-  res: ServerResponse,
+  exchange: Exchange,
   address: TriggerAddress | undefined,
   requestId: string,
 ): Promise<void> {
+  const req = exchange.head;
   if (address === undefined) throw noTrigger(req.headers.host ?? '');
   checkHeadLimits(req);
   const trigger = await deps.catalog.httpTrigger(address.domainPrefix);
-  if (trigger?.config.type === 'eventbridge') return callWebhook(deps, req, res, { requestId, trigger, address });
+  if (trigger?.config.type === 'eventbridge') return callWebhook(deps, exchange, { requestId, trigger, address });
   if (trigger?.config.type !== 'http') throw noTrigger(address.domainPrefix);
   checkAccess(req, address, trigger.config);
   const verified = trigger.config.authType === 'function' ? verifiedFor(deps, req, trigger) : undefined;
   const { auth } = trigger.config;
-  const admission = auth === undefined ? undefined : await admit(auth, req, address.target, deps.clock.now());
-  await callTrigger(deps, req, res, {
+  const admission = auth === undefined ? undefined : await admit(auth, exchange, address.target, deps.clock.now());
+  await callTrigger(deps, exchange, {
     requestId,
     address,
     trigger,
@@ -111,7 +122,7 @@ async function answer(
   });
 }
 
-function checkAccess(req: IncomingMessage, address: TriggerAddress, config: HttpTriggerConfig): void {
+function checkAccess(req: RequestHead, address: TriggerAddress, config: HttpTriggerConfig): void {
   if (config.disableUrlInternet && !(address.form === 'internal' && isPrivatePeer(req.socket.remoteAddress))) {
     throw new TidemillError('AccessDenied', 'access denied due to function internet URL is disable', {
       remedy: 'Call the intranet URL from a private network, or switch disableURLInternet off.',
@@ -125,7 +136,7 @@ function checkAccess(req: IncomingMessage, address: TriggerAddress, config: Http
   }
 }
 
-function verifiedFor(deps: HttpDoorDeps, req: IncomingMessage, trigger: TriggerRecord): VerifiedRequest {
+function verifiedFor(deps: HttpDoorDeps, req: RequestHead, trigger: TriggerRecord): VerifiedRequest {
   const verified = deps.verifier.verifyTrigger(req);
   const { account, functionName, qualifier } = trigger;
   const called = deps.names.of(account, functionName, qualifier);

@@ -1,7 +1,7 @@
-import type { IncomingMessage } from 'node:http';
 import { type CryptoKey, decodeProtectedHeader, importJWK, type JWTPayload, jwtVerify } from 'jose';
 import { TidemillError } from '../../core/domain/errors.ts';
 import { algorithmsOf, type JwtAuth, type TokenPlace, type TriggerKey } from '../../core/domain/trigger-auth.ts';
+import type { RequestHead } from '../wire/exchange.ts';
 import { pathOf, queryPairs } from '../wire/query.ts';
 import { NotPresented } from './trigger-auth.ts';
 
@@ -9,7 +9,7 @@ import { NotPresented } from './trigger-auth.ts';
 const TOKEN_MAX = 8 * 1024;
 
 export interface JwtRequest {
-  readonly req: IncomingMessage;
+  readonly req: RequestHead;
   /** As the function sees it. */
   readonly target: string;
   /** Parameters of a form, when the trigger looks for tokens there. */

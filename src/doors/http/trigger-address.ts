@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { RequestHead } from '../wire/exchange.ts';
 
 /** Where a request to an HTTP trigger was aimed. */
 export interface TriggerAddress {
@@ -16,13 +16,18 @@ export interface TriggerDomains {
 }
 
 const PATH_FORM = /^\/~([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?=[/?]|$)/;
+/** Whether a target names its trigger itself; the Host says nothing then. */
+export function inPathForm(target: string): boolean {
+  return target.startsWith('/~') && PATH_FORM.test(target);
+}
+
 const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /**
  * Finds the domain prefix of a request: path form `/~<prefix>/...`, or Host `<prefix>.<region>.fcapp.localhost`, or Host
  * `<prefix>.<base domain>`. Undefined when the request is not for a trigger.
  */
-export function triggerAddress(req: IncomingMessage, domains: TriggerDomains): TriggerAddress | undefined {
+export function triggerAddress(req: RequestHead, domains: TriggerDomains): TriggerAddress | undefined {
   const target = req.url ?? '/';
   const path = PATH_FORM.exec(target);
   if (path !== null) {
@@ -37,7 +42,7 @@ export function triggerAddress(req: IncomingMessage, domains: TriggerDomains): T
 }
 
 /** The Host header without its port, lower case. */
-export function hostName(req: IncomingMessage): string {
+export function hostName(req: RequestHead): string {
   return (req.headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
 }
 

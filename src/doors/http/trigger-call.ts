@@ -1,11 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { notSupported, TidemillError } from '../../core/domain/errors.ts';
 import type { HttpCall } from '../../core/domain/invocation.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 import { isCustomRuntime } from '../../core/domain/version-spec.ts';
 import type { InvokeAnswer, InvokeCommand, Target } from '../../core/ports/dispatch.ts';
-import { cancellation, sendStream } from '../wire/answer.ts';
-import { checkedBody, hasBody, readBody, streamBody } from '../wire/body.ts';
+import { checkedBody } from '../wire/body.ts';
+import type { Exchange, RequestHead } from '../wire/exchange.ts';
 import { type InvocationOptions, invocationOptions } from '../wire/invocation-headers.ts';
 import { timingHeader, wantsTimings } from '../wire/timing-header.ts';
 import { sessionHeaders, sessionOf } from '../wire/session-affinity.ts';
@@ -16,55 +15,50 @@ import { type HeaderPairs, requestHeaders, responseHeaders } from './header-rule
 import { requestEvent } from './request-event.ts';
 import { hostName } from './trigger-address.ts';
 
-const NOTHING = Buffer.alloc(0);
-
 /** Runs the function behind a trigger whose caller has been let in: raw HTTP for custom runtimes, an event for the others. */
-export async function callTrigger(
-  deps: HttpDoorDeps,
-  req: IncomingMessage,
-  res: ServerResponse,
-  request: TriggerRequest,
-): Promise<void> {
-  const options = invocationOptions(req);
+export async function callTrigger(deps: HttpDoorDeps, exchange: Exchange, request: TriggerRequest): Promise<void> {
+  const options = invocationOptions(exchange.head);
   const { account, functionName, qualifier } = request.trigger;
   const target = await deps.dispatch.resolve(account, functionName, qualifier);
   const custom = isCustomRuntime(target.spec.config.runtime);
-  if (options.async) return callAsync(deps, req, res, request, options, custom);
-  const call = cancellation(res);
+  if (options.async) return callAsync(deps, exchange, request, options, custom);
+  const { cancel } = exchange;
   const command: InvokeCommand = {
     requestId: request.requestId,
     target,
     caller: request.caller,
     input: custom
-      ? { kind: 'http', call: { ...callHead(req, request), body: await customBody(req, request) } }
-      : { kind: 'event', payload: await eventOf(deps, req, request, LIMITS.syncPayloadBytes) },
+      ? { kind: 'http', call: { ...callHead(exchange.head, request), body: await customBody(exchange, request) } }
+      : { kind: 'event', payload: await eventOf(deps, exchange, request, LIMITS.syncPayloadBytes) },
     logTail: options.logTail,
-    ...sessionOf(req, target),
-    signal: call.signal,
+    ...sessionOf(exchange.head, target),
+    cancel,
+    get signal() {
+      return cancel.signal;
+    },
     lineage: request.lineage,
   };
   const answer = await deps.dispatch.invoke(command);
   try {
-    await send(req, res, request, target, answer);
+    await send(exchange, request, target, answer);
   } catch (error) {
     // an answer that cannot be passed on may still stream: its slot has to come back
-    call.abort(error);
+    cancel.abort(error);
     throw error;
   }
 }
 
 async function callAsync(
   deps: HttpDoorDeps,
-  req: IncomingMessage,
-  res: ServerResponse,
+  exchange: Exchange,
   request: TriggerRequest,
   options: InvocationOptions,
   custom: boolean,
 ): Promise<void> {
   const { requestId, trigger } = request;
   const payload = custom
-    ? await wholeBody(req, request, LIMITS.asyncPayloadBytes)
-    : await eventOf(deps, req, request, LIMITS.asyncPayloadBytes);
+    ? await wholeBody(exchange, request, LIMITS.asyncPayloadBytes)
+    : await eventOf(deps, exchange, request, LIMITS.asyncPayloadBytes);
   const { taskId } = await deps.dispatch.invokeAsync({
     requestId,
     account: trigger.account,
@@ -74,24 +68,20 @@ async function callAsync(
     ...(options.taskId === undefined ? {} : { taskId: options.taskId }),
     ...(options.delaySeconds === undefined ? {} : { delaySeconds: options.delaySeconds }),
     lineage: request.lineage,
-    ...(custom ? { http: callHead(req, request) } : {}),
+    ...(custom ? { http: callHead(exchange.head, request) } : {}),
   });
-  sendHead(req, res, request, 202, [
-    ['x-fc-async-task-id', taskId],
-    ['Content-Length', '0'],
-  ]);
-  res.end();
+  exchange.send(202, headersOf(exchange.head, request, [['x-fc-async-task-id', taskId]]));
 }
 
 /** Other upgrades (`h2c`, which some clients offer with every first request) are offers, which HTTP/1.1 lets a server leave alone. */
-function refuseWebSocket(req: IncomingMessage): void {
+function refuseWebSocket(req: RequestHead): void {
   const { upgrade = '', connection = '' } = req.headers;
   if (!/\bwebsocket\b/i.test(upgrade) || !/\bupgrade\b/i.test(connection)) return;
   throw notSupported(`Upgrading a connection to '${upgrade}'`, 'Use plain HTTP: streamed answers work.');
 }
 
 /** The request for a custom runtime; body apart. */
-function callHead(req: IncomingMessage, request: TriggerRequest): Omit<HttpCall, 'body'> {
+function callHead(req: RequestHead, request: TriggerRequest): Omit<HttpCall, 'body'> {
   refuseWebSocket(req);
   return {
     method: req.method ?? 'GET',
@@ -101,33 +91,34 @@ function callHead(req: IncomingMessage, request: TriggerRequest): Omit<HttpCall,
 }
 
 /** What the function sees: what the caller sent, and what the trigger knows of the caller. */
-function headersFor(req: IncomingMessage, { admission }: TriggerRequest): HeaderPairs {
+function headersFor(req: RequestHead, { admission }: TriggerRequest): HeaderPairs {
   const headers = requestHeaders(req.rawHeaders, req.headers.connection);
   return admission === undefined ? headers : admission.headers(headers);
 }
 
 /** The body, which may have been read already to find out who calls. */
-async function wholeBody(req: IncomingMessage, request: TriggerRequest, limit: number): Promise<Buffer> {
+async function wholeBody(exchange: Exchange, request: TriggerRequest, limit: number): Promise<Buffer> {
   const { body } = request.admission ?? {};
-  return body === undefined ? readBody(req, limit, request.bodyHash) : checkedBody(body, limit, request.bodyHash);
+  return body === undefined ? exchange.body(limit, request.bodyHash) : checkedBody(body, limit, request.bodyHash);
 }
 
 /** Streamed, unless the client signed a hash of the whole body: that has to be checked before the function sees a byte. */
-async function customBody(req: IncomingMessage, request: TriggerRequest): Promise<HttpCall['body']> {
+async function customBody(exchange: Exchange, request: TriggerRequest): Promise<HttpCall['body']> {
   if (request.bodyHash !== undefined || request.admission?.body !== undefined) {
-    return wholeBody(req, request, LIMITS.syncPayloadBytes);
+    return wholeBody(exchange, request, LIMITS.syncPayloadBytes);
   }
-  return hasBody(req) ? streamBody(req, LIMITS.syncPayloadBytes) : NOTHING;
+  return exchange.incoming(LIMITS.syncPayloadBytes);
 }
 
 async function eventOf(
   deps: HttpDoorDeps,
-  req: IncomingMessage,
+  exchange: Exchange,
   request: TriggerRequest,
   limit: number,
 ): Promise<Buffer> {
+  const req = exchange.head;
   refuseWebSocket(req);
-  const body = await wholeBody(req, request, limit);
+  const body = await wholeBody(exchange, request, limit);
   return requestEvent({
     method: req.method ?? 'GET',
     target: request.address.target,
@@ -144,70 +135,51 @@ async function eventOf(
   });
 }
 
-async function send(
-  req: IncomingMessage,
-  res: ServerResponse,
-  request: TriggerRequest,
-  target: Target,
-  answer: InvokeAnswer,
-): Promise<void> {
+async function send(exchange: Exchange, request: TriggerRequest, target: Target, answer: InvokeAnswer): Promise<void> {
   const { payload, reply } = answer;
-  const platform = platformHeaders(req, answer, target);
+  const { head } = exchange;
+  const platform = platformHeaders(head, answer, target);
   if (reply === undefined) {
     const output = payload instanceof Uint8Array ? asBuffer(payload) : await collect(payload);
-    if (answer.errorType !== undefined) return sendFunctionError(req, res, request, answer.errorType, platform);
+    if (answer.errorType !== undefined) return sendFunctionError(exchange, request, answer.errorType, platform);
     const { status, headers, body } = functionResponse(output);
     const length = ['Content-Length', String(body.length)] as const;
-    sendHead(req, res, request, status, [...headers, ...platform, ...(mayHaveBody(status) ? [length] : [])]);
-    res.end(mayHaveBody(status) ? body : undefined);
+    const all = [...headers, ...platform, ...(mayHaveBody(status) ? [length] : [])];
+    exchange.answer(status, headersOf(head, request, all), mayHaveBody(status) ? body : undefined);
     return;
   }
   const headers = responseHeaders(reply.headers, mayHaveBody(reply.status));
   if (payload instanceof Uint8Array) {
     const length = ['Content-Length', String(payload.byteLength)] as const;
     const own = headers.some(([name]) => name.toLowerCase() === 'content-length') || !mayHaveBody(reply.status);
-    sendHead(req, res, request, reply.status, [...headers, ...platform, ...(own ? [] : [length])]);
-    res.end(payload);
+    const all = [...headers, ...platform, ...(own ? [] : [length])];
+    exchange.answer(reply.status, headersOf(head, request, all), payload);
     return;
   }
-  sendHead(req, res, request, reply.status, [...headers, ...platform]);
-  await sendStream(res, payload);
+  await exchange.stream(reply.status, headersOf(head, request, [...headers, ...platform]), payload);
 }
 
 /** Callers of a URL learn that the function failed, not why: that is in its logs (FC reference 4.4). */
 function sendFunctionError(
-  req: IncomingMessage,
-  res: ServerResponse,
+  exchange: Exchange,
   request: TriggerRequest,
   errorType: string,
   platform: HeaderPairs,
 ): void {
-  const body = 'Internal Server Error';
-  sendHead(req, res, request, 502, [
-    ['Content-Type', 'application/json'],
-    ['Content-Length', String(body.length)],
-    ['x-fc-error-type', errorType],
-    ...platform,
-  ]);
-  res.end(body);
+  const headers = [['Content-Type', 'application/json'], ['x-fc-error-type', errorType], ...platform] as const;
+  exchange.send(502, headersOf(exchange.head, request, headers), Buffer.from('Internal Server Error'));
 }
 
-/** Status line and headers; the platform's own domains always say `attachment`, which keeps pages from running on them (FC reference 4.4). */
-function sendHead(
-  req: IncomingMessage,
-  res: ServerResponse,
-  request: TriggerRequest,
-  status: number,
-  headers: HeaderPairs,
-): void {
+/** All headers of an answer; the platform's own domains always say `attachment`, which keeps pages from running on them (FC reference 4.4). */
+function headersOf(req: RequestHead, request: TriggerRequest, headers: HeaderPairs): string[] {
   const flat: string[] = [];
   for (const [name, value] of headers) flat.push(name, value);
   for (const [name, value] of corsHeaders(req, headers)) flat.push(name, value);
   flat.push('Content-Disposition', 'attachment', 'x-fc-request-id', request.requestId);
-  res.writeHead(status, flat);
+  return flat;
 }
 
-function platformHeaders(req: IncomingMessage, answer: InvokeAnswer, target: Target): HeaderPairs {
+function platformHeaders(req: RequestHead, answer: InvokeAnswer, target: Target): HeaderPairs {
   const headers: (readonly [string, string])[] = [
     ['x-fc-instance-id', answer.instanceId],
     ['x-fc-invocation-function-version', target.spec.versionId],

@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TidemillError } from '../../core/domain/errors.ts';
 import { sendError, sendStream } from './answer.ts';
-import { readBody } from './body.ts';
+import { hasBody, readBody, streamBody } from './body.ts';
 import { CallerLeft, type Exchange } from './exchange.ts';
+
+const NOTHING = new Uint8Array(0);
 
 /** The exchange that `node:http` carries. */
 export class NodeExchange implements Exchange {
@@ -24,8 +26,16 @@ export class NodeExchange implements Exchange {
     return readBody(this.head, limit, sha256);
   }
 
+  incoming(limit: number): Uint8Array | AsyncIterable<Uint8Array> {
+    return hasBody(this.head) ? streamBody(this.head, limit) : NOTHING;
+  }
+
   send(status: number, headers: string[], body?: Uint8Array): void {
     headers.push('content-length', String(body?.byteLength ?? 0));
+    this.answer(status, headers, body);
+  }
+
+  answer(status: number, headers: string[], body?: Uint8Array): void {
     this.res.writeHead(status, headers);
     this.res.end(body);
   }
@@ -35,7 +45,10 @@ export class NodeExchange implements Exchange {
     return sendStream(this.res, source);
   }
 
-  refuse(requestId: string, error: TidemillError): void {
+  refuse(requestId: string, error: TidemillError, more: readonly string[] = []): void {
+    if (!this.res.headersSent) {
+      for (let i = 0; i + 1 < more.length; i += 2) this.res.setHeader(more[i] ?? '', more[i + 1] ?? '');
+    }
     sendError(this.res, requestId, error);
     // what is left of the body is read and dropped, so that the client gets to see the answer
     this.head.resume();

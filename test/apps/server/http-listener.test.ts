@@ -367,3 +367,76 @@ test('a target that is no URL of ours stays as it is', async () => {
     assert.deepEqual(hosts.slice(-2), ['other', 'other']);
   }
 });
+
+async function* pieces(...texts: string[]): AsyncGenerator<Uint8Array> {
+  for (const text of texts) yield Buffer.from(text);
+}
+
+test('a streamed answer that says its length is not chunked, and the connection lives on', async () => {
+  const plainly = answer;
+  answer = (exchange) => void exchange.stream(200, ['Content-Length', '6'], pieces('abc', '', 'def'));
+  const socket = dial();
+  socket.write(plain('x'));
+  const text = await until(socket, '\r\n\r\nabcdef');
+  assert.doesNotMatch(text, /chunked/);
+  answer = plainly;
+  socket.write(plain('again'));
+  await until(socket, 'again');
+  assert.deepEqual(native, []);
+});
+
+test('a streamed answer that is shorter or longer than it said ends the connection, and nothing more is sent', {
+  timeout: 10_000,
+}, async () => {
+  for (const [length, seen] of [
+    ['10', 'abcdef'],
+    ['4', 'abc'],
+  ] as const) {
+    answer = (exchange) => void exchange.stream(200, ['content-length', length], pieces('abc', 'def'));
+    const socket = dial();
+    socket.write(plain('x'));
+    let text = '';
+    for await (const [part] of on(socket)) text += part;
+    assert.ok(text === '' || text.endsWith(`\r\n\r\n${seen}`), text);
+  }
+});
+
+test('answers without a body have none, whatever is given', async () => {
+  for (const status of [204, 304]) {
+    const socket = dial();
+    const plainly = answer;
+    answer = (exchange) => exchange.answer(status, ['x-a', 'b'], Buffer.from('body'));
+    socket.write(plain('x'));
+    assert.match(
+      await until(socket, '\r\n\r\n'),
+      /^HTTP\/1\.1 \d+ [^\r]+\r\nx-a: b\r\nDate: [^\r]+\r\nConnection: keep-alive\r\n/,
+    );
+    answer = (exchange) => void exchange.stream(status, ['x-a', 'c'], pieces('body'));
+    socket.write(plain('x'));
+    assert.doesNotMatch(await until(socket, '\r\n\r\n'), /chunked|body/);
+    answer = plainly;
+    socket.write(plain('again'));
+    assert.match(await until(socket, 'again'), /^HTTP/);
+  }
+});
+
+test('an answer whose length is not what its headers say ends its connection', { timeout: 10_000 }, async () => {
+  for (const headers of [['content-length', '3'], []]) {
+    answer = (exchange) => exchange.answer(200, headers, Buffer.from('four'));
+    const socket = dial();
+    socket.write(plain('x'));
+    let text = '';
+    for await (const [part] of on(socket)) text += part;
+    assert.match(text, /Connection: close\r\n\r\nfour$/);
+  }
+  answer = (exchange) => {
+    assert.throws(
+      () => exchange.answer(200, ['content-length', '4', 'Content-Length', '3'], Buffer.from('four')),
+      TypeError,
+    );
+    exchange.refuse('id', new TidemillError('InternalServerError', 'x'), ['x-more', 'm']);
+  };
+  const socket = dial();
+  socket.write(plain('x'));
+  assert.match(await until(socket, 'platform'), /^HTTP\/1\.1 500 [^\r]+\r\nx-more: m\r\n/);
+});

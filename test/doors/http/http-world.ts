@@ -3,7 +3,7 @@ import type { EventBridgeTriggerConfig, HttpTriggerConfig, TriggerRecord } from 
 import type { Catalog } from '../../../src/core/ports/catalog.ts';
 import type { AsyncCommand, Dispatch, InvokeAnswer, InvokeCommand } from '../../../src/core/ports/dispatch.ts';
 import type { WebhookRequest, Webhooks } from '../../../src/core/ports/webhooks.ts';
-import { createHttpDoor } from '../../../src/doors/http/door.ts';
+import { createHttpDoor, type HttpDoor } from '../../../src/doors/http/door.ts';
 import { ACCOUNT, answerOf, doorBasics, partial, serve, targetOf, type TestServer } from '../door-world.ts';
 
 export interface RawAnswer {
@@ -21,11 +21,15 @@ export class HttpWorld {
   reply: (command: InvokeCommand) => Promise<InvokeAnswer> = async () => answerOf(Buffer.from('{}'));
   webhook: WebhookRequest | undefined;
   receive: Webhooks['receive'] = async () => 'accepted';
+  /** What the door said of refused requests that came without `node:http`. */
+  readonly refused: string[] = [];
   readonly triggers = new Map<string, HttpTriggerConfig | EventBridgeTriggerConfig>();
 
-  async start(): Promise<this> {
-    const door = createHttpDoor({
-      ...doorBasics(),
+  /** The door alone, for who serves it in a way of its own. */
+  door(now: () => number = Date.now): HttpDoor {
+    return createHttpDoor({
+      ...doorBasics(now),
+      refused: (_head, requestId, { code }) => void this.refused.push(`${requestId} ${code}`),
       baseDomain: 'Fn.Example.com',
       catalog: partial<Catalog>('catalog', { httpTrigger: async (prefix) => this.record(prefix) }),
       webhooks: partial<Webhooks>('webhooks', {
@@ -46,6 +50,10 @@ export class HttpWorld {
         },
       }),
     });
+  }
+
+  async start(): Promise<this> {
+    const door = this.door();
     this.server = await serve((req, res) => {
       if (door.matches(req)) door.handle(req, res);
       else res.writeHead(421).end();
