@@ -1,5 +1,14 @@
 /** What instances may reach, and how much of it, as nftables text. Pure. */
-import { LIMITS } from '../../core/domain/limits.ts';
+
+import { ADDRESSES } from './subnets.ts';
+import {
+  BOUNDED_LOOKING_UP,
+  BOUNDED_OPENING,
+  BOUNDED_RECEIVING,
+  BOUNDED_SENDING,
+  type TrafficLimits,
+  trafficRules,
+} from './traffic-limits.ts';
 
 export interface FirewallInput {
   /** Names of our two tables (families inet and bridge). */
@@ -15,6 +24,8 @@ export interface FirewallInput {
   readonly platformHost: string;
   /** The host's name server, offered to instances with internet access at the gateway's port 53. */
   readonly resolver: string | undefined;
+  /** How much one instance may take. */
+  readonly limits: TrafficLimits;
 }
 
 /** Bridge ports of sandboxes with internet access belong to this device group: one write to sysfs changes it. */
@@ -79,34 +90,9 @@ function sanctioned(input: FirewallInput): string[] {
   return rules;
 }
 
-/** Bytes that may pass at once after a quiet time: a packet of the kernel's own batching has 64 KB. */
-const BURST_MBYTES = 16;
-
-/**
- * What one instance may take of the network that all share. The rules are the same for all and count by address, so that
- * nothing has to be loaded when an instance starts. Answers and questions of the platform itself are not counted.
- */
-function shares(): { readonly sets: string; readonly up: readonly string[]; readonly down: readonly string[] } {
-  const names = ['uploads', 'downloads', 'lookups'];
-  const counted = names.map((name) => `set ${name} { type ipv4_addr; size 8192; flags dynamic; timeout 1m; }`);
-  const rate = `limit rate over ${LIMITS.bandwidthPerInstanceBytes / 1024 ** 2} mbytes/second burst ${BURST_MBYTES} mbytes`;
-  const lookups = LIMITS.lookupsPerInstanceSecond;
-  return {
-    sets: [...counted, 'set connections { type ipv4_addr; size 8192; flags dynamic; }'].join('\n  '),
-    up: [
-      `update @uploads { ip saddr ${rate} } drop`,
-      `udp dport 53 update @lookups { ip saddr limit rate over ${lookups}/second burst ${lookups} packets } drop`,
-      // By reset where there is one: the kernel sends only one message of refusal a second.
-      `ct state new add @connections { ip saddr ct count over ${LIMITS.connectionsPerInstance} } goto too_many`,
-    ],
-    down: [`update @downloads { ip daddr ${rate} } drop`],
-  };
-}
-
 /** The whole rule set; loading it replaces an earlier one in one step, so there is no moment without rules. */
 export function firewallRules(input: FirewallInput): string {
   const { table, bridge, subnet } = input;
-  const share = shares();
   return `
 table bridge ${table}
 delete table bridge ${table}
@@ -119,7 +105,14 @@ table bridge ${table} {
 table inet ${table}
 delete table inet ${table}
 table inet ${table} {
-  ${share.sets}
+${trafficRules(input.limits, ADDRESSES, REFUSE)}
+  chain from_instances {
+    type filter hook prerouting priority mangle; policy accept;
+    iifname != "${bridge}" accept
+    ip saddr != ${subnet} drop
+    ct state new jump ${BOUNDED_OPENING}
+    udp dport 53 jump ${BOUNDED_LOOKING_UP}
+  }
   chain to_platform {
     type nat hook prerouting priority dstnat; policy accept;
     ${redirections(input).join('\n    ')}
@@ -131,7 +124,6 @@ table inet ${table} {
   chain into_host {
     type filter hook input priority -10; policy accept;
     iifname != "${bridge}" accept
-    udp dport 53 jump looking_up
     ct state established,related accept
     ct state invalid drop
     ip saddr != ${subnet} drop
@@ -141,23 +133,16 @@ table inet ${table} {
   chain through_host {
     type filter hook forward priority -10; policy accept;
     iifname "${bridge}" jump leaving_instances
-    oifname "${bridge}" ${share.down.join('\n    ')}
+    oifname "${bridge}" ct state established,related jump ${BOUNDED_RECEIVING}
     oifname "${bridge}" ct state established,related accept
     oifname "${bridge}" drop
   }
-  chain too_many {
-    meta l4proto tcp reject with tcp reset
-    ${REFUSE}
-  }
-  chain looking_up {
-    ${share.up[1]}
-  }
   chain leaving_instances {
-    ${share.up.join('\n    ')}
+    meta nfproto ipv6 drop
+    ip saddr != ${subnet} drop
+    jump ${BOUNDED_SENDING}
     ct state established,related accept
     ct state invalid drop
-    ip saddr != ${subnet} drop
-    meta nfproto ipv6 drop
     ${sanctioned(input).join('\n    ')}
     meta mark & ${EGRESS_MARK} != ${EGRESS_MARK} ${REFUSE}
     oifname "${bridge}" ${REFUSE}

@@ -6,6 +6,7 @@ import { delay } from './delay.ts';
 import { firewallRemoval, firewallRules, redirectTarget } from './firewall-rules.ts';
 import { chooseSubnet, parseRange, type Range, type Subnet } from './subnets.ts';
 import { tryLock } from './syscalls.ts';
+import type { TrafficLimits } from './traffic-limits.ts';
 
 /** Only one installation of this machine chooses a subnet at a time. */
 const LOCK_FOLDER = '/run/tidemill';
@@ -17,6 +18,7 @@ export interface NetworkOptions {
   readonly tag: string;
   readonly platformPorts: readonly number[];
   readonly platformHost: string | undefined;
+  readonly limits: TrafficLimits;
   readonly clock: Clock;
 }
 
@@ -96,6 +98,7 @@ export class Network {
         platformPorts: this.ports,
         platformHost: redirectTarget(this.options.platformHost ?? '127.0.0.1', this.subnet.gateway),
         resolver: hostResolvers()[0],
+        limits: this.options.limits,
       }),
     );
   }

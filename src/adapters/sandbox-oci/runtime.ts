@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync 
 import { basename, join } from 'node:path';
 import type { Clock } from '../../core/base/clock.ts';
 import type { Logger } from '../../core/base/log.ts';
+import { LIMITS } from '../../core/domain/limits.ts';
 import type {
   BareSandbox,
   BareSpec,
@@ -31,6 +32,7 @@ import { removeRemains } from './remains.ts';
 import { RootSkeletons } from './root-skeleton.ts';
 import { OciSandbox } from './sandbox.ts';
 import { seccompProfile } from './seccomp-profile.ts';
+import type { TrafficLimits } from './traffic-limits.ts';
 
 export interface OciRuntimeOptions {
   /** Short (Unix socket paths), mode 0711, ours alone. */
@@ -56,9 +58,17 @@ export interface OciRuntimeOptions {
   readonly commandFolders?: readonly string[] | undefined;
   /** Network namespaces and /tmp folders (of each size in use) kept ready. Default 2. */
   readonly networkPool?: number;
+  /** What one sandbox may take of the network. Default: the table of limits. */
+  readonly traffic?: Partial<TrafficLimits>;
 }
 
 const DEFAULT_POOL = 2;
+const TRAFFIC: TrafficLimits = {
+  connections: LIMITS.connectionsPerInstance,
+  newConnectionsPerSecond: LIMITS.newConnectionsPerInstanceSecond,
+  lookupsPerSecond: LIMITS.lookupsPerInstanceSecond,
+  bytesPerSecond: LIMITS.bandwidthPerInstanceBytes,
+};
 const MAX_ID_BASE = 2 ** 32 - 4096 * 65_536;
 const OPEN_FILES = 65_536;
 const TOOL_MS = 10_000;
@@ -103,6 +113,7 @@ export async function createOciRuntime(options: OciRuntimeOptions): Promise<OciR
     tag,
     platformPorts: options.platformPorts,
     platformHost: options.platformHost,
+    limits: { ...TRAFFIC, ...options.traffic },
     clock,
   });
   const depth = options.networkPool ?? DEFAULT_POOL;

@@ -3,6 +3,8 @@
 /** Addresses of one installation: 4094 instances would fit; a bridge takes 1023 of them at a time. */
 export const SUBNET_PREFIX = 20;
 const SUBNET_SIZE = 2 ** (32 - SUBNET_PREFIX);
+/** How many addresses an installation has at most, its own included. */
+export const ADDRESSES = SUBNET_SIZE;
 const SUBNETS = 2 ** (SUBNET_PREFIX - 8);
 const TEN = 10 * 2 ** 24;
 /** Coprime to the number of subnets: every candidate is visited once, and neighbours do not cluster. */

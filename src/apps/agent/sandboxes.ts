@@ -32,6 +32,12 @@ export async function openSandboxes(settings: AgentSettings, clock: Clock, logge
     clock,
     oci: settings.isolation === 'gvisor' ? 'runsc' : 'auto',
     networkPool: settings.tuning.poolDepth,
+    traffic: {
+      connections: settings.tuning.connectionsPerInstance,
+      newConnectionsPerSecond: settings.tuning.newConnectionsPerInstanceSecond,
+      lookupsPerSecond: settings.tuning.lookupsPerInstanceSecond,
+      bytesPerSecond: settings.tuning.bandwidthPerInstanceBytes,
+    },
   });
   return { runtime, gateway: runtime.gateway };
 }

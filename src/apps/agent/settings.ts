@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { LIMITS } from '../../core/domain/limits.ts';
 
 /** Numbers of an agent that an operator may turn; every one has a default that suits one machine. */
 export interface AgentTuning {
@@ -23,6 +24,14 @@ export interface AgentTuning {
   readonly startsAtOnce: number;
   /** Bytes of disk for unpacked code. */
   readonly codeBytes: number;
+  /** Connections that one instance may have at a time. */
+  readonly connectionsPerInstance: number;
+  /** Connections that one instance may open in a second; five seconds' worth may come at once. */
+  readonly newConnectionsPerInstanceSecond: number;
+  /** Questions that one instance may send to name servers in a second. */
+  readonly lookupsPerInstanceSecond: number;
+  /** Bytes a second that one instance may send beyond this machine, and as many that it may receive from there. */
+  readonly bandwidthPerInstanceBytes: number;
 }
 
 /** What the agent process is told by whoever starts it (normally `tidemill up`). */
@@ -44,6 +53,14 @@ export interface AgentSettings {
 }
 
 const GIB = 1024 ** 3;
+
+/** The kernel counts these in 32 bits, and what may come at once with them. */
+const MOST: Readonly<Record<string, number>> = {
+  connectionsPerInstance: 1_000_000,
+  newConnectionsPerInstanceSecond: 1_000_000,
+  lookupsPerInstanceSecond: 1_000_000,
+  bandwidthPerInstanceBytes: 4_000_000_000,
+};
 
 /** Reads the command line of the agent and `TIDEMILL_TUNING`; throws on anything missing, malformed or unknown. */
 export function readAgentSettings(args: readonly string[], tuning: string | undefined, cpus: number): AgentSettings {
@@ -104,6 +121,10 @@ export function readTuning(text: string | undefined, cpus: number): AgentTuning 
     memoryOvercommit: 2,
     startsAtOnce: Math.max(4, cpus * 8),
     codeBytes: 20 * GIB,
+    connectionsPerInstance: LIMITS.connectionsPerInstance,
+    newConnectionsPerInstanceSecond: LIMITS.newConnectionsPerInstanceSecond,
+    lookupsPerInstanceSecond: LIMITS.lookupsPerInstanceSecond,
+    bandwidthPerInstanceBytes: LIMITS.bandwidthPerInstanceBytes,
   };
   if (text === undefined || text === '') return defaults;
   const parsed: unknown = JSON.parse(text);
@@ -125,6 +146,11 @@ function problemOf(name: string, value: unknown): string | undefined {
   }
   if (name === 'memoryOvercommit') {
     return typeof value === 'number' && Number.isFinite(value) && value > 0 ? undefined : 'a number above 0';
+  }
+  const most = MOST[name];
+  if (most !== undefined) {
+    const fits = Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= most;
+    return fits ? undefined : `a whole number from 1 to ${most}`;
   }
   const least = name === 'startsAtOnce' ? 1 : 0;
   return Number.isSafeInteger(value) && Number(value) >= least ? undefined : `a whole number from ${least}`;

@@ -20,8 +20,10 @@ export const LIMITS = {
   unpackedCodeEntries: 100_000,
   environmentBytes: 4 * KIB,
   logTailBytes: 4 * KIB,
-  /** Connections of one instance to the outside at the same time; more are refused at once. */
+  /** Connections of one instance at the same time, to the platform and elsewhere; more are refused at once. */
   connectionsPerInstance: 1024,
+  /** Connections that one instance opens in a second, five seconds' worth of them at once; more are refused at once. */
+  newConnectionsPerInstanceSecond: 300,
   /** Questions to name servers of one instance in a second; more are dropped. */
   lookupsPerInstanceSecond: 200,
   /** Bytes a second of one instance to the outside, and as many from there. */

@@ -122,6 +122,7 @@ describe('firewall rules', () => {
     platformPorts: [9000, 80, 9000],
     platformHost: '127.0.0.1',
     resolver: undefined,
+    limits: { connections: 10, newConnectionsPerSecond: 10, lookupsPerSecond: 5, bytesPerSecond: 1_000_000 },
   };
 
   it('redirects platform ports only when the platform listens elsewhere', () => {

@@ -4,7 +4,12 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { createOciRuntime, installationTag, type OciRuntime } from '../../../src/adapters/sandbox-oci/runtime.ts';
+import {
+  createOciRuntime,
+  installationTag,
+  type OciRuntime,
+  type OciRuntimeOptions,
+} from '../../../src/adapters/sandbox-oci/runtime.ts';
 import { reportTiers } from '../../../src/adapters/sandbox-oci/tiers.ts';
 import { silentLogger } from '../../../src/core/base/log.ts';
 import type { SandboxWorld } from '../../../src/core/ports/sandbox.suite.ts';
@@ -39,6 +44,7 @@ export function openRuntime(
   runDir: string,
   platformPorts: readonly number[] = [],
   tier: OciTier = 'container',
+  more: Partial<OciRuntimeOptions> = {},
 ): Promise<OciRuntime> {
   return createOciRuntime({
     runDir,
@@ -48,15 +54,20 @@ export function openRuntime(
     logger: silentLogger,
     clock: waitingClock,
     oci: tier === 'gvisor' ? 'runsc' : 'auto',
+    ...more,
   });
 }
 
 /** A fresh installation in a folder of its own. */
-export async function openWorld(platformPorts: readonly number[] = [], tier: OciTier = 'container'): Promise<OciWorld> {
+export async function openWorld(
+  platformPorts: readonly number[] = [],
+  tier: OciTier = 'container',
+  more: Partial<OciRuntimeOptions> = {},
+): Promise<OciWorld> {
   const runDir = mkdtempSync(join(tmpdir(), 'tm-'));
   chmodSync(runDir, 0o711);
   const tag = installationTag(runDir);
-  let runtime = await openRuntime(runDir, platformPorts, tier);
+  let runtime = await openRuntime(runDir, platformPorts, tier, more);
   return {
     runDir,
     tag,
@@ -64,7 +75,7 @@ export async function openWorld(platformPorts: readonly number[] = [], tier: Oci
     async killedAgent(specs) {
       await runtime.close({ keepNetwork: true });
       await killedAgent(runDir, specs, undefined, tier);
-      runtime = await openRuntime(runDir, platformPorts, tier);
+      runtime = await openRuntime(runDir, platformPorts, tier, more);
     },
     leaks: () => findLeaks({ runDir, tag }),
     async close() {

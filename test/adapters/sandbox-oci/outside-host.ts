@@ -13,6 +13,8 @@ export interface OutsideHost {
   readonly holdingPort: number;
   /** Sends back what it gets by UDP. */
   readonly echoPort: number;
+  /** Where N in decimal is answered by N bytes, and -N takes N bytes and answers "all". */
+  readonly bulkPort: number;
   remove(): void;
 }
 
@@ -32,6 +34,22 @@ def echoing():
     while True:
         d, a = u.recvfrom(2048)
         u.sendto(d, a)
+def bulk():
+    b = socket.socket()
+    b.bind(("0.0.0.0", 7002))
+    b.listen(16)
+    while True:
+        c, a = b.accept()
+        asked = int(c.recv(16))
+        if asked > 0:
+            c.sendall(b"x" * asked)
+        else:
+            got = 0
+            while got < -asked:
+                got += len(c.recv(65536)) or -asked
+            c.sendall(b"all")
+        c.close()
+threading.Thread(target=bulk, daemon=True).start()
 threading.Thread(target=holding, daemon=True).start()
 threading.Thread(target=echoing, daemon=True).start()
 s = socket.socket()
@@ -72,6 +90,7 @@ export async function outsideHost(): Promise<OutsideHost> {
     port: 7000,
     holdingPort: 7001,
     echoPort: 53,
+    bulkPort: 7002,
     remove() {
       // First the device: with the process its namespace goes, and the kernel would take the device away meanwhile.
       execFileSync('ip', ['link', 'del', name]);

@@ -26,6 +26,12 @@ test('tuning overrides defaults, and a typing error does not pass for a setting'
   assert.throws(() => readTuning('{"agent":{"poolDepth":"9"}}', 2), /poolDepth must be a whole number from 0/);
   assert.throws(() => readTuning('{"agent":{"startsAtOnce":0}}', 2), /startsAtOnce must be a whole number from 1/);
   assert.throws(() => readTuning('{"agent":{"memoryOvercommit":0}}', 2), /memoryOvercommit must be a number above 0/);
+  assert.equal(readTuning(undefined, 2).connectionsPerInstance, 1_024);
+  assert.equal(readTuning('{"agent":{"bandwidthPerInstanceBytes":4096}}', 2).bandwidthPerInstanceBytes, 4096);
+  for (const name of ['connectionsPerInstance', 'lookupsPerInstanceSecond', 'bandwidthPerInstanceBytes']) {
+    assert.throws(() => readTuning(`{"agent":{"${name}":0}}`, 2), /must be a whole number from 1 to \d+/);
+    assert.throws(() => readTuning(`{"agent":{"${name}":5000000000}}`, 2), /must be a whole number from 1 to \d+/);
+  }
   assert.equal(readTuning('{"agent":{"memoryOvercommit":1.5}}', 2).memoryOvercommit, 1.5);
   assert.throws(() => readTuning('{"agent":{"poolAlways":[1]}}', 2), /poolAlways must be a list of runtime ids/);
   assert.throws(() => readTuning('[]', 2), /JSON object/);
