@@ -276,6 +276,8 @@ export class OciRuntime implements SandboxRuntime {
 
   async close(options: { keepNetwork: boolean }): Promise<void> {
     const { slots, disks, exits, network, cgroups, bootSources } = this.parts;
+    // Whoever ended them has seen to their remains; what that could not remove then is tried once more.
+    if (!options.keepNetwork) await Promise.allSettled([...this.live.values()].map((sandbox) => sandbox.destroy()));
     await slots.close();
     await disks.close();
     exits.dispose();

@@ -78,11 +78,25 @@ export function detach(target: string): void {
   }
 }
 
-/** As `detach`, off the event loop: giving up a file system with unwritten data waits for the disk. */
+/** System calls off the event loop at once: the library refuses more than a fixed number, and threads are few. */
+const MOST_IN_BACKGROUND = 16;
+let inBackground = 0;
+const waiting: (() => void)[] = [];
+
+/** As `detach`, off the event loop: giving up a file system with unwritten data waits for the disk. Many at once take turns. */
 export async function detachInBackground(target: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    c.umount2.async(target, MNT_DETACH, (error: Error | null) => (error === null ? resolve() : reject(error)));
-  });
+  if (inBackground >= MOST_IN_BACKGROUND) await new Promise<void>((resolve) => waiting.push(resolve));
+  else inBackground++;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      c.umount2.async(target, MNT_DETACH, (error: Error | null) => (error === null ? resolve() : reject(error)));
+    });
+  } finally {
+    // Whoever waits takes the place over; it is free only when nobody does.
+    const next = waiting.shift();
+    if (next === undefined) inBackground--;
+    else next();
+  }
   detach(target);
 }
 

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync } from 'node:fs';
 import { test } from 'node:test';
-import { openPidfd, pidfdAlive } from '../../../src/adapters/sandbox-oci/syscalls.ts';
+import { detachInBackground, openPidfd, pidfdAlive } from '../../../src/adapters/sandbox-oci/syscalls.ts';
 
 test('a living process is not taken for dead because a signal interrupted the look', { timeout: 20_000 }, async (t) => {
   const living = spawn('sleep', ['60']);
@@ -29,4 +29,9 @@ test('a living process is not taken for dead because a signal interrupted the lo
   living.kill('SIGKILL');
   await once(living, 'exit');
   assert.equal(pidfdAlive(pidfd), false);
+});
+
+test('any number of unmounts at once end, those of nothing too', async () => {
+  const paths = Array.from({ length: 500 }, (_, number) => `/nonexistent/${number}`);
+  await Promise.all(paths.map((path) => detachInBackground(path)));
 });
