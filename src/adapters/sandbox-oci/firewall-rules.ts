@@ -1,5 +1,7 @@
 /** What instances may reach, and how much of it, as nftables text. Pure. */
 
+import { type EgressLists, FORBIDDEN_RANGES } from './egress-lists.ts';
+import { listChains, listJumps, MAY_GO_ANYWHERE, MAY_NOT_LEAVE, markRules } from './egress-rules.ts';
 import { ADDRESSES } from './subnets.ts';
 import {
   BOUNDED_LOOKING_UP,
@@ -22,26 +24,16 @@ export interface FirewallInput {
   readonly platformPorts: readonly number[];
   /** Where the platform really listens (see `redirectTarget`); the gateway itself: no redirection. */
   readonly platformHost: string;
-  /** The host's name server, offered to instances with internet access at the gateway's port 53. */
+  /** The host's name server, offered to instances with internet access that no list narrows, at the gateway's port 53. */
   readonly resolver: string | undefined;
   /** How much one instance may take. */
   readonly limits: TrafficLimits;
+  /** Where the instances of which account may go. */
+  readonly egress: EgressLists;
 }
-
-/** Bridge ports of sandboxes with internet access belong to this device group: one write to sysfs changes it. */
-export const EGRESS_GROUP = 29805;
-/** Carries "has internet access" from the bridge to the IP layer. */
-const EGRESS_MARK = '0x40000000';
 
 /** Functions learn at once that they may not, instead of waiting for a time-out. */
 const REFUSE = 'reject with icmpx type admin-prohibited';
-
-/** Never reachable: this network, private, shared (carrier), loopback, link-local with metadata, protocol, benchmark,
- * multicast and reserved ranges. */
-const FORBIDDEN = [
-  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12'],
-  ...['192.0.0.0/24', '192.168.0.0/16', '198.18.0.0/15', '224.0.0.0/4', '240.0.0.0/4'],
-].join(', ');
 
 const IPV4 = /^(\d{1,3}\.){3}\d{1,3}$/;
 
@@ -66,9 +58,7 @@ function redirections(input: FirewallInput): string[] {
   }
   if (input.resolver !== undefined) {
     for (const protocol of ['udp', 'tcp']) {
-      rules.push(
-        `${toGateway} meta mark & ${EGRESS_MARK} == ${EGRESS_MARK} ${protocol} dport 53 dnat ip to ${input.resolver}`,
-      );
+      rules.push(`${toGateway} ${MAY_GO_ANYWHERE} ${protocol} dport 53 dnat ip to ${input.resolver}`);
     }
   }
   return rules;
@@ -82,9 +72,7 @@ function sanctioned(input: FirewallInput): string[] {
   if (list !== '') rules.push(`meta l4proto tcp ${original} ct original proto-dst { ${list} } accept`);
   if (input.resolver !== undefined) {
     for (const protocol of ['udp', 'tcp']) {
-      rules.push(
-        `meta mark & ${EGRESS_MARK} == ${EGRESS_MARK} meta l4proto ${protocol} ${original} ct original proto-dst 53 accept`,
-      );
+      rules.push(`${MAY_GO_ANYWHERE} meta l4proto ${protocol} ${original} ct original proto-dst 53 accept`);
     }
   }
   return rules;
@@ -99,7 +87,7 @@ delete table bridge ${table}
 table bridge ${table} {
   chain mark_egress {
     type filter hook prerouting priority -300; policy accept;
-    iifname "${input.portPrefix}*" meta iifgroup ${EGRESS_GROUP} meta mark set meta mark | ${EGRESS_MARK}
+    ${markRules(input.egress, input.portPrefix).join('\n    ')}
   }
 }
 table inet ${table}
@@ -137,6 +125,7 @@ ${trafficRules(input.limits, ADDRESSES, REFUSE)}
     oifname "${bridge}" ct state established,related accept
     oifname "${bridge}" drop
   }
+${listChains(input.egress, REFUSE)}
   chain leaving_instances {
     meta nfproto ipv6 drop
     ip saddr != ${subnet} drop
@@ -144,9 +133,10 @@ ${trafficRules(input.limits, ADDRESSES, REFUSE)}
     ct state established,related accept
     ct state invalid drop
     ${sanctioned(input).join('\n    ')}
-    meta mark & ${EGRESS_MARK} != ${EGRESS_MARK} ${REFUSE}
+    ${MAY_NOT_LEAVE} ${REFUSE}
     oifname "${bridge}" ${REFUSE}
-    ip daddr { ${FORBIDDEN} } ${REFUSE}
+    ${listJumps(input.egress).join('\n    ')}
+    ip daddr { ${FORBIDDEN_RANGES.join(', ')} } ${REFUSE}
     accept
   }
 }

@@ -43,7 +43,7 @@ export async function makeSandbox(
     const folder = parts.records.folderOf(spec.id);
     writeBundle(parts, spec, folder, disk, slot);
     prepareEtc?.(etcFolder(folder));
-    await parts.slots.setEgress(slot.number, spec.internetAccess);
+    await parts.slots.setEgress(slot.number, spec.internetAccess, spec.account);
     const fifo = join(folder, 'out');
     mkfifo(fifo, 0o600);
     chownSync(fifo, hostIdOf(parts, slot) + INSIDE_ID, hostIdOf(parts, slot) + INSIDE_ID);

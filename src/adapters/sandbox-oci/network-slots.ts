@@ -1,7 +1,6 @@
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mustRun } from './command.ts';
-import { EGRESS_GROUP } from './firewall-rules.ts';
 import type { Network } from './network.ts';
 import { ReadyPool } from './ready-pool.ts';
 import { SLOTS, slotAddress } from './subnets.ts';
@@ -107,10 +106,10 @@ export class NetworkSlots {
     await mustRun('unshare', [`--net=${slot.path}`, 'sh', '-c', script], `${commands.join('\n')}\n`);
   }
 
-  /** Switches internet access of a slot on or off: one write, no process. */
-  async setEgress(number: number, allowed: boolean): Promise<void> {
+  /** Switches internet access of a slot on, as far as the account's list goes, or off: one write, no process. */
+  async setEgress(number: number, allowed: boolean, account: string | undefined): Promise<void> {
     if (allowed) await this.network.openEgress();
-    writeFileSync(`/sys/class/net/${this.port(number)}/netdev_group`, allowed ? String(EGRESS_GROUP) : '0');
+    writeFileSync(`/sys/class/net/${this.port(number)}/netdev_group`, String(this.network.groupFor(allowed, account)));
   }
 
   /** The namespace goes, and with it both ends of the link; idempotent. Processes inside must be gone. */

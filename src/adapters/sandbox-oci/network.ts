@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import type { Clock } from '../../core/base/clock.ts';
 import { mustRun, runCommand } from './command.ts';
 import { delay } from './delay.ts';
+import type { EgressLists } from './egress-lists.ts';
+import { groupFor } from './egress-rules.ts';
 import { firewallRemoval, firewallRules, redirectTarget } from './firewall-rules.ts';
 import { chooseSubnet, parseRange, type Range, type Subnet } from './subnets.ts';
 import { tryLock } from './syscalls.ts';
@@ -19,6 +21,7 @@ export interface NetworkOptions {
   readonly platformPorts: readonly number[];
   readonly platformHost: string | undefined;
   readonly limits: TrafficLimits;
+  readonly egress: EgressLists;
   readonly clock: Clock;
 }
 
@@ -58,7 +61,8 @@ export class Network {
       }
       const remembered = readSubnet(options.runDir);
       const bridgeExists = existsSync(`/sys/class/net/tm${options.tag}`);
-      const subnet = bridgeExists && remembered !== undefined ? remembered : await freeSubnet(options.tag);
+      const subnet =
+        bridgeExists && remembered !== undefined ? remembered : await freeSubnet(options.tag, options.egress.granted);
       const network = new Network(options, subnet);
       await network.loadRules();
       if (!bridgeExists || remembered === undefined) await network.makeBridge();
@@ -99,6 +103,7 @@ export class Network {
         platformHost: redirectTarget(this.options.platformHost ?? '127.0.0.1', this.subnet.gateway),
         resolver: hostResolvers()[0],
         limits: this.options.limits,
+        egress: this.options.egress,
       }),
     );
   }
@@ -107,6 +112,11 @@ export class Network {
   async setPlatformPorts(ports: readonly number[]): Promise<void> {
     this.ports = ports;
     await this.loadRules();
+  }
+
+  /** The device group that gives a port what its sandbox may reach. */
+  groupFor(allowed: boolean, account: string | undefined): number {
+    return groupFor(allowed, account, this.options.egress);
   }
 
   /**
@@ -148,8 +158,10 @@ function readSubnet(runDir: string): Subnet | undefined {
   }
 }
 
-async function freeSubnet(tag: string): Promise<Subnet> {
-  const subnet = chooseSubnet(Number.parseInt(tag, 16), await usedRanges());
+/** One that meets nothing that is in use here or was granted to instances. */
+async function freeSubnet(tag: string, granted: readonly string[]): Promise<Subnet> {
+  const wanted = granted.map(parseRange).filter((range) => range !== undefined);
+  const subnet = chooseSubnet(Number.parseInt(tag, 16), [...(await usedRanges()), ...wanted]);
   if (subnet === undefined) throw new Error('10.0.0.0/8 has no free /20 subnet on this host');
   return subnet;
 }

@@ -18,6 +18,7 @@ import { detectCgroups } from './cgroup-layout.ts';
 import { Cgroups } from './cgroups.ts';
 import { DiskImages, imagesRefused } from './disk-images.ts';
 import { endOldSessions } from './exec-process.ts';
+import { type EgressLists, NO_LISTS } from './egress-lists.ts';
 import { ExitWatch } from './exit-watch.ts';
 import { etcFolder, makeSandbox } from './make-sandbox.ts';
 import { Network } from './network.ts';
@@ -60,6 +61,8 @@ export interface OciRuntimeOptions {
   readonly networkPool?: number;
   /** What one sandbox may take of the network. Default: the table of limits. */
   readonly traffic?: Partial<TrafficLimits>;
+  /** Where sandboxes of which account may go. Default: every public address. */
+  readonly egress?: EgressLists;
 }
 
 const DEFAULT_POOL = 2;
@@ -114,6 +117,7 @@ export async function createOciRuntime(options: OciRuntimeOptions): Promise<OciR
     platformPorts: options.platformPorts,
     platformHost: options.platformHost,
     limits: { ...TRAFFIC, ...options.traffic },
+    egress: options.egress ?? NO_LISTS,
     clock,
   });
   const depth = options.networkPool ?? DEFAULT_POOL;

@@ -94,6 +94,7 @@ export class OciSandbox implements SandboxHandle {
     mounts: readonly SandboxMount[];
     limits: SandboxLimits;
     internetAccess: boolean;
+    account?: string;
     dns?: CustomDns;
   }): Promise<void> {
     if (this.record.specialised) throw new Error(`sandbox ${this.id} was specialised before`);
@@ -106,7 +107,7 @@ export class OciSandbox implements SandboxHandle {
     const folder = this.parts.records.folderOf(this.id);
     const gateway = this.parts.network.subnet.gateway;
     writeResolvConf(join(folder, 'etc'), resolvConf(options.dns, options.internetAccess, gateway));
-    await this.parts.slots.setEgress(slot, options.internetAccess);
+    await this.parts.slots.setEgress(slot, options.internetAccess, options.account);
     showMounts(folder, options.mounts);
   }
 

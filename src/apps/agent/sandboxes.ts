@@ -31,6 +31,7 @@ export async function openSandboxes(settings: AgentSettings, clock: Clock, logge
     logger,
     clock,
     oci: settings.isolation === 'gvisor' ? 'runsc' : 'auto',
+    egress: settings.egress,
     networkPool: settings.tuning.poolDepth,
     traffic: {
       connections: settings.tuning.connectionsPerInstance,

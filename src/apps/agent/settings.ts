@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { type EgressLists, parseEgressLists } from '../../adapters/sandbox-oci/index.ts';
 import { LIMITS } from '../../core/domain/limits.ts';
 
 /** Numbers of an agent that an operator may turn; every one has a default that suits one machine. */
@@ -50,6 +51,8 @@ export interface AgentSettings {
   /** Root of the installed package: tells where the function runtimes are. */
   readonly packageRoot: string;
   readonly tuning: AgentTuning;
+  /** Where instances of which account may go. */
+  readonly egress: EgressLists;
 }
 
 const GIB = 1024 ** 3;
@@ -82,16 +85,18 @@ export function readAgentSettings(args: readonly string[], tuning: string | unde
     if (value === undefined) throw new Error(`the agent needs --${name}`);
     return value;
   };
+  const isolation = isolationOf(required('isolation'));
   return {
     data: required('data'),
     masterKey: required('master-key'),
     runDir: required('run-dir'),
-    isolation: isolationOf(required('isolation')),
+    isolation,
     host: required('host'),
     apiPort: portOf('api-port', required('api-port')),
     objectsPort: portOf('objects-port', required('objects-port')),
     packageRoot: required('package-root'),
     tuning: readTuning(tuning, cpus),
+    egress: readEgress(tuning, isolation),
   };
 }
 
@@ -136,6 +141,21 @@ export function readTuning(text: string | undefined, cpus: number): AgentTuning 
     if (problem !== undefined) throw new Error(`TIDEMILL_TUNING: agent.${name} must be ${problem}`);
   }
   return { ...defaults, ...given };
+}
+
+/** The member `network` of `TIDEMILL_TUNING` (see `parseEgressLists`); refused where sandboxes have no network of their own. */
+export function readEgress(text: string | undefined, isolation: AgentSettings['isolation']): EgressLists {
+  const parsed: unknown = text === undefined || text === '' ? {} : JSON.parse(text);
+  const given: unknown = isRecord(parsed) ? parsed.network : undefined;
+  if (given !== undefined && isolation === 'process')
+    throw new Error(
+      'TIDEMILL_TUNING: network is not supported with --isolation process: functions share the network of the machine',
+    );
+  try {
+    return parseEgressLists(given === undefined ? {} : given);
+  } catch (error) {
+    throw new Error(`TIDEMILL_TUNING: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 /** What the value should be instead; undefined when it is fine. */

@@ -66,7 +66,7 @@ export function readUpSettings(args: readonly string[]): UpSettings {
 }
 
 /** The parts of `TIDEMILL_TUNING`; each is read by the process of its name. */
-const TUNED = ['agent', 'loops', 'replay', 'scheduler', 'webhooks'];
+const TUNED = ['agent', 'loops', 'network', 'replay', 'scheduler', 'webhooks'];
 
 /** Refuses a `TIDEMILL_TUNING` that none of our processes would read to its end. Throws UsageError. */
 export function checkTuning(text: string | undefined): void {

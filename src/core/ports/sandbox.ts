@@ -41,6 +41,8 @@ export interface SandboxSpec {
   /** Frames: pass a listening Unix socket as descriptor 3. Http: the process listens on a TCP port of its own network. */
   readonly listen: 'frames' | 'http';
   readonly internetAccess: boolean;
+  /** Whose lists of reachable places hold for it. Nobody's: it reaches nothing beyond this host where there are lists. */
+  readonly account?: string;
   readonly dns?: CustomDns;
   /** Code and layers known at creation (custom runtimes); pooled runtimes get theirs by `specialise`. */
   readonly mounts: readonly SandboxMount[];
@@ -79,6 +81,7 @@ export interface SandboxHandle {
     mounts: readonly SandboxMount[];
     limits: SandboxLimits;
     internetAccess: boolean;
+    account?: string;
     dns?: CustomDns;
   }): Promise<void>;
   /** Changes the limits of the running sandbox; as binding as those it was made with. */

@@ -266,9 +266,9 @@ export class InstanceStart {
     mounts: readonly SandboxMount[],
     launch: RuntimeLaunch,
   ): Promise<{ booted: BootedRuntime; from: StartTimings['from'] }> {
-    const { config } = this.order.spec;
+    const { config, account } = this.order.spec;
     // The CPU it booted with, until it is ready: loading is no work of the function's own.
-    const options = { mounts, limits: bootLimits(config), internetAccess: config.internetAccess };
+    const options = { mounts, limits: bootLimits(config), internetAccess: config.internetAccess, account };
     const withDns = config.customDns === undefined ? options : { ...options, dns: config.customDns };
     try {
       await first.booted.handle.specialise(withDns);
@@ -354,7 +354,8 @@ export class InstanceStart {
     const dns = config.customDns === undefined ? {} : { dns: config.customDns };
     try {
       const { internetAccess } = config;
-      await bare.handle.specialise({ mounts, limits: bootLimits(config), internetAccess, ...dns });
+      const { account } = this.order.spec;
+      await bare.handle.specialise({ mounts, limits: bootLimits(config), internetAccess, account, ...dns });
       await bare.begin(this.customProcess(command, launch));
       return bare.handle;
     } catch {
@@ -379,6 +380,7 @@ export class InstanceStart {
           diskMb: config.diskSize,
           listen: 'http',
           internetAccess: config.internetAccess,
+          account: this.order.spec.account,
           ...(config.customDns && { dns: config.customDns }),
           mounts,
         }),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type BundleInput, ociConfig } from '../../../src/adapters/sandbox-oci/bundle.ts';
+import { parseEgressLists } from '../../../src/adapters/sandbox-oci/egress-lists.ts';
 import { firewallRules, redirectTarget } from '../../../src/adapters/sandbox-oci/firewall-rules.ts';
 import { resolvConf } from '../../../src/adapters/sandbox-oci/name-service.ts';
 import { type SeccompProfile, seccompProfile } from '../../../src/adapters/sandbox-oci/seccomp-profile.ts';
@@ -122,6 +123,7 @@ describe('firewall rules', () => {
     platformPorts: [9000, 80, 9000],
     platformHost: '127.0.0.1',
     resolver: undefined,
+    egress: parseEgressLists({}),
     limits: { connections: 10, newConnectionsPerSecond: 10, lookupsPerSecond: 5, bytesPerSecond: 1_000_000 },
   };
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readAgentSettings, readTuning } from '../../../src/apps/agent/settings.ts';
+import { readAgentSettings, readEgress, readTuning } from '../../../src/apps/agent/settings.ts';
 
 const ARGS = [
   ...['--data', '/d', '--run-dir', '/r', '--isolation', 'container', '--host', '127.0.0.1'],
@@ -35,4 +35,16 @@ test('tuning overrides defaults, and a typing error does not pass for a setting'
   assert.equal(readTuning('{"agent":{"memoryOvercommit":1.5}}', 2).memoryOvercommit, 1.5);
   assert.throws(() => readTuning('{"agent":{"poolAlways":[1]}}', 2), /poolAlways must be a list of runtime ids/);
   assert.throws(() => readTuning('[]', 2), /JSON object/);
+});
+
+test('lists of what instances reach are read before anything starts; where they could not hold they are refused', () => {
+  const text = '{"network":{"egress":{"1000":["203.0.113.0/24:443"]}}}';
+  assert.equal(readAgentSettings(ARGS, text, 1).egress.lists.size, 1);
+  assert.equal(readAgentSettings(ARGS, '{"agent":{}}', 1).egress.lists.size, 0);
+  assert.throws(() => readEgress(text, 'process'), /not supported with --isolation process/);
+  assert.throws(
+    () => readEgress('{"network":{"egress":{"1000":["a.example:1"]}}}', 'gvisor'),
+    /TIDEMILL_TUNING: .*names/,
+  );
+  assert.throws(() => readEgress('{"network":null}', 'container'), /network must be an object/);
 });

@@ -43,6 +43,7 @@ test('code and layers are mounted, limits and egress set, before the function is
     ],
     limits: { memoryMb: 256, cpu: 1, pids: 512, cpuWeight: 0.25 },
     internetAccess: false,
+    account: '1234567890123456',
   });
   assert.deepEqual(sandbox?.limits, { memoryMb: 256, cpu: 0.25, pids: 512 }, 'once it is ready');
   assert.deepEqual(
