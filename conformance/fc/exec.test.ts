@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { type IncomingMessage } from 'node:http';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
+import { ram as ramModels, ramOf } from '../access/identity-world.ts';
+import { environmentOf } from '../start.ts';
 import { World } from './world.ts';
 
 let world: World;
@@ -20,7 +24,7 @@ interface Asked {
 }
 
 /** Signed as the API is; `command` is repeated, once for each argument. */
-function target(name: string, instanceId: string, query: Asked, secret?: string) {
+function target(name: string, instanceId: string, query: Asked, secret?: string, keyId?: string) {
   const { command, ...others } = query;
   const encode = (text: string): string =>
     encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
@@ -51,7 +55,7 @@ function target(name: string, instanceId: string, query: Asked, secret?: string)
     .update(`ACS3-HMAC-SHA256\n${sha256(canonical)}`)
     .digest('hex');
   headers['authorization'] =
-    `ACS3-HMAC-SHA256 Credential=${platform.accessKeyId},SignedHeaders=${names.join(';')},Signature=${signature}`;
+    `ACS3-HMAC-SHA256 Credential=${keyId ?? platform.accessKeyId},SignedHeaders=${names.join(';')},Signature=${signature}`;
   return { url: `${platform.endpoint.replace('http', 'ws')}${path}?${text}`, headers };
 }
 
@@ -90,8 +94,8 @@ class Session {
   }
 }
 
-async function refused(name: string, instanceId: string, query: Asked, secret?: string) {
-  const { url, headers } = target(name, instanceId, query, secret);
+async function refused(name: string, instanceId: string, query: Asked, secret?: string, keyId?: string) {
+  const { url, headers } = target(name, instanceId, query, secret, keyId);
   const socket = new WebSocket(url, { headers });
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     socket.on('unexpected-response', (_request, response) => resolve(response));
@@ -203,6 +207,78 @@ test('what is wrong is refused with the reason, before anything runs', { timeout
     assert.deepEqual([status, body.Code], [400, 'InvalidArgument']);
     assert.ok(body.ErrorMessage.length > 0);
   }
+  const ram = ramOf(world.platform);
+  const userName = world.name('exec-user');
+  await ram.createUser(new ramModels.CreateUserRequest({ userName }));
+  const made = await ram.createAccessKey(
+    new ramModels.CreateAccessKeyRequest({ userPrincipalName: userName, userName }),
+  );
+  const { accessKeyId = '', accessKeySecret = '' } = made.body?.accessKey ?? {};
+  const denied = await refused(name, id, { command: ['true'] }, accessKeySecret, accessKeyId);
+  assert.deepEqual([denied.status, denied.body.Code], [403, 'AccessDenied']);
+  assert.match(denied.body.ErrorMessage, /fc:InstanceExec.*:functions\/exec-refused[^/]*\/instances\//s);
+  await ram.deleteAccessKey(new ramModels.DeleteAccessKeyRequest({ userName, userAccessKeyId: accessKeyId }));
+  await ram.deleteUser(new ramModels.DeleteUserRequest({ userName }));
   const session = new Session(name, id, { command: ['no-such-program'], stderr: true });
   assert.notEqual((await session.closed).reason, 'exit code 0');
+});
+
+test('an instance has at most 8 sessions; one that ends makes room', { timeout: 60_000 }, async () => {
+  const name = await world.deploy('exec-many', CODE);
+  const id = await instanceOf(name);
+  const sessions = Array.from({ length: 8 }, () => new Session(name, id, { command: ['cat'], stdin: true }));
+  await Promise.all(sessions.map(({ socket }) => new Promise((resolve) => socket.once('open', resolve))));
+  const ninth = await refused(name, id, { command: ['true'] });
+  assert.deepEqual([ninth.status, ninth.body.Code], [429, 'ResourceExhausted']);
+  for (const { socket } of sessions.slice(1)) socket.close();
+  await Promise.all(sessions.slice(1).map(({ closed }) => closed));
+  let again = new Session(name, id, { command: ['sh', '-c', 'exit 4'] });
+  // The process is gone a moment after the connection is.
+  for (;;) {
+    const end = await again.closed.catch(() => undefined);
+    if (end !== undefined) {
+      assert.equal(end.reason, 'exit code 4');
+      break;
+    }
+    again = new Session(name, id, { command: ['sh', '-c', 'exit 4'] });
+  }
+  const big = sessions[0];
+  big?.socket.send(Buffer.alloc(1024 * 1024 + 1));
+  assert.equal((await big?.closed)?.code, 1009, 'a message that is too long ends its session');
+});
+
+test('an instance that is removed takes its sessions along', { timeout: 60_000 }, async () => {
+  const name = await world.deploy('exec-removed', CODE);
+  const id = await instanceOf(name);
+  const session = new Session(name, id, { command: ['sh', '-c', 'echo up; cat'], stdin: true });
+  await session.until(/up/);
+  await world.client.deleteFunction(name);
+  assert.ok([1000, 1011].includes((await session.closed).code));
+});
+
+test('from the command line: input, both outputs, and the exit code of the command', { timeout: 60_000 }, async () => {
+  const name = await world.deploy('exec-cli', CODE);
+  const program = join(import.meta.dirname, '..', '..', 'bin', 'tidemill.mjs');
+  const run = (args: readonly string[], input: string) =>
+    new Promise<{ code: number | null; out: string; err: string }>((resolve, reject) => {
+      const env = { PATH: process.env['PATH'] ?? '', HOME: '/nonexistent', ...environmentOf(world.platform) };
+      const child = spawn(process.execPath, [program, ...args], { env });
+      let out = '';
+      let err = '';
+      child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+      child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+      child.on('error', reject);
+      child.on('close', (code) => resolve({ code, out, err }));
+      child.stdin.end(input);
+    });
+  const none = await run(['exec', name, '--', 'true'], '');
+  assert.equal(none.code, 1);
+  assert.match(none.err, /has no instance now/);
+  await instanceOf(name);
+  const script = 'cat; cat data.txt; echo "$1" >&2; exit 9';
+  const all = await run(['exec', name, '--', 'sh', '-c', script, 'x', 'a b & c=d'], 'typed\n');
+  assert.deepEqual(all, { code: 9, out: 'typed\nfrom the package\n', err: 'a b & c=d\n' });
+  const wrong = await run(['exec', name, '--instance', 'c-none', '--', 'true'], '');
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.err, /no running instance c-none/);
 });

@@ -174,8 +174,9 @@ export class Cgroups {
     }
   }
 
-  /** Kills what is in an inner group and removes it; what would join it later cannot. Rejects after 5 s. Idempotent. */
-  async closeInner(id: string, name: string): Promise<void> {
+  /** Kills what is in an inner group and removes it; what would join it later cannot. Answers whom it killed. Rejects after 5 s. Idempotent. */
+  async closeInner(id: string, name: string): Promise<ReadonlySet<number>> {
+    const killed = new Set<number>();
     const folder = this.file('pids', id, name);
     const deadline = this.clock.monotonic() + REMOVE_DEADLINE_MS;
     while (!removeGroup(folder)) {
@@ -187,9 +188,10 @@ export class Cgroups {
       } catch {
         // It went away meanwhile.
       }
-      killGroup(folder, new Set());
+      killGroup(folder, killed);
       await delay(this.clock, 2);
     }
+    return killed;
   }
 
   /** How many processes of the group the kernel has killed for lack of memory; 0 when the group is gone. */

@@ -6,9 +6,12 @@ import { Readable, type Writable } from 'node:stream';
 import { ReadStream } from 'node:tty';
 import { type ExecListener, ExecRefusedError, type ExecRequest, type ExecSession } from '../../core/ports/exec.ts';
 import type { SandboxParts } from './parts.ts';
+import { reap } from './syscalls.ts';
 import { openTerminal, resizeTerminal } from './terminal.ts';
 
 const PREFIX = 'exec-';
+/** The runtime command gets this long to notice that what it waits for is gone. */
+const PATIENCE_MS = 5_000;
 let count = 0;
 
 /**
@@ -27,11 +30,15 @@ export async function execInSandbox(
   }
   const name = `${PREFIX}${process.pid}-${count++}`;
   const folder = join(parts.records.folderOf(id), name);
-  const end = async (): Promise<void> => {
-    await parts.cgroups.closeInner(id, name).catch((error: unknown) => {
+  const end = async (): Promise<ReadonlySet<number>> => {
+    try {
+      return await parts.cgroups.closeInner(id, name);
+    } catch (error) {
       parts.logger.log('error', 'a session could not be ended', { sandbox: id, error: String(error) });
-    });
-    rmSync(folder, { recursive: true, force: true });
+      return new Set();
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   };
   try {
     const description = writeDescription(parts, id, folder, request);
@@ -101,8 +108,9 @@ class OciExec implements ExecSession {
   private readonly sources: Readable[] = [];
   private readonly input: Writable | null;
   private readonly master: number | undefined;
-  private readonly finish: () => Promise<void>;
-  private ending: Promise<void> | undefined;
+  private readonly finish: () => Promise<ReadonlySet<number>>;
+  private ending: Promise<ReadonlySet<number>> | undefined;
+  private patience: NodeJS.Timeout | undefined;
   private over = false;
 
   constructor(
@@ -110,7 +118,7 @@ class OciExec implements ExecSession {
     terminal: ReadStream | undefined,
     master: number | undefined,
     listener: ExecListener,
-    finish: () => Promise<void>,
+    finish: () => Promise<ReadonlySet<number>>,
   ) {
     this.child = child;
     this.master = master;
@@ -125,12 +133,14 @@ class OciExec implements ExecSession {
     let result: number | undefined;
     child.once('exit', (code, signal) => {
       result = code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
+      clearTimeout(this.patience);
       // What it has left running may hold its output open.
-      void this.wipe();
+      void this.wipe().then(collectOrphans);
     });
     child.once('close', () => {
       void Promise.all([closed, this.wipe()]).then(() => {
         this.over = true;
+        clearTimeout(this.patience);
         listener.ended(result === undefined ? {} : { exitCode: result });
       });
     });
@@ -172,10 +182,13 @@ class OciExec implements ExecSession {
   close(): void {
     if (this.over) return;
     this.resume();
-    void this.wipe().then(() => this.child.kill('SIGKILL'));
+    // Not killed at once: what it has half started would lose the parent that collects it.
+    void this.wipe().then(() => {
+      if (!this.over) this.patience ??= setTimeout(() => this.child.kill('SIGKILL'), PATIENCE_MS);
+    });
   }
 
-  private wipe(): Promise<void> {
+  private wipe(): Promise<ReadonlySet<number>> {
     this.ending ??= this.finish();
     return this.ending;
   }
@@ -199,4 +212,24 @@ function processOf(configFile: string, request: ExecRequest): object {
     env: [...env].map(([name, value]) => `${name}=${value}`),
     cwd: '/code',
   };
+}
+
+/**
+ * Collects processes that became ours because the runtime command ended before them. Until somebody does, the sandbox's first process
+ * cannot end: the kernel lets it wait for everything in its namespace.
+ */
+function collectOrphans(killed: ReadonlySet<number>): void {
+  const orphans = new Set(killed);
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
+      const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      // Stages of a start that never came to run the command; ours by name are only those that lost their parent.
+      if (state === 'Z' && Number(parent) === process.pid && stat.includes('(runc:[')) orphans.add(Number(entry));
+    } catch {
+      // It ended in between.
+    }
+  }
+  for (const pid of orphans) reap(pid);
 }

@@ -263,6 +263,23 @@ function addFunctionCommands(program: Command, perform: Perform): void {
     'tidemill logs hello --since 10m',
     'tidemill logs hello --request-id 1-65e571bc-158a59e8-b63f98cd471c',
   );
+  const exec = program
+    .command('exec')
+    .argument('<name>', 'function')
+    .argument('<command...>', 'program and arguments, after --')
+    .description('run a command in a running instance of a function; ends with the exit code of the command')
+    .option('--instance <id>', 'which instance (default: one of those that are there)')
+    .option('-t, --tty', 'with a terminal')
+    .option('--no-stdin', 'give it no input')
+    .action((name: string, command: readonly string[], options: object) =>
+      perform(async (context) => (await import('./commands/exec.ts')).exec(context, name, command, options)),
+    );
+  examples(
+    exec,
+    'tidemill exec hello -- ls -l /code',
+    'tidemill exec hello --tty -- sh',
+    'tidemill exec hello --instance c-1-abc -- cat /proc/meminfo',
+  );
   const functions = program.command('functions').description('list functions, show one');
   functions
     .command('ls', { isDefault: true })

@@ -320,3 +320,32 @@ test('a node that ends makes no sandboxes any more for starts that wait for thei
   );
   assert.equal(sandboxes.all.size, 0);
 });
+
+test('an instance runs while a session is open in it, and stands still again after the last one', async () => {
+  const { node, sandboxes } = makeNode();
+  const order = orderOf();
+  await node.start(order);
+  const [sandbox] = sandboxes.all.values();
+  assert.ok(sandbox !== undefined);
+  const request = { command: ['sh'], tty: false, stdin: false, columns: 80, rows: 24, env: {} };
+  const ends: unknown[] = [];
+  const listener = { output: () => true, drained() {}, ended: (end: unknown) => void ends.push(end) };
+  await assert.rejects(node.exec('c-unknown', request, listener), { name: 'ExecRefusedError' });
+  await node.freeze(order.instanceId);
+  const first = await node.exec(order.instanceId, request, listener);
+  assert.equal(sandbox.frozen, false);
+  const second = await node.exec(order.instanceId, request, listener);
+  await node.thaw(order.instanceId);
+  await node.freeze(order.instanceId);
+  assert.equal(sandbox.frozen, false, 'asked for during a session it waits');
+  first.close();
+  assert.equal(sandbox.frozen, false);
+  second.close();
+  await settle();
+  assert.deepEqual([sandbox.frozen, ends.length], [true, 2]);
+  await node.thaw(order.instanceId);
+  const third = await node.exec(order.instanceId, request, listener);
+  third.close();
+  await settle();
+  assert.equal(sandbox.frozen, false, 'what was not asked to stand still does not');
+});

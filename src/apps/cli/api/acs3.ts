@@ -11,7 +11,8 @@ export interface UnsignedRequest {
   readonly method: string;
   /** Path as sent, each segment percent-encoded. */
   readonly path: string;
-  readonly query: Readonly<Record<string, string>>;
+  /** Several values of one name keep their order. */
+  readonly query: Readonly<Record<string, string | readonly string[]>>;
   readonly host: string;
   /** Name of the operation. */
   readonly action: string;
@@ -24,10 +25,10 @@ export interface UnsignedRequest {
 const ALGORITHM = 'ACS3-HMAC-SHA256';
 
 /** The query as it is both signed and sent: sorted, values encoded without exception (FC reference 2.3). */
-export function canonicalQuery(query: Readonly<Record<string, string>>): string {
+export function canonicalQuery(query: Readonly<Record<string, string | readonly string[]>>): string {
   return Object.keys(query)
     .sort((a, b) => (a < b ? -1 : 1))
-    .map((key) => `${key}=${encodeStrictly(query[key] ?? '')}`)
+    .flatMap((key) => [query[key] ?? ''].flat().map((value) => `${key}=${encodeStrictly(value)}`))
     .join('&');
 }
 

@@ -152,7 +152,7 @@ export class FcClient {
 const CULPRITS: readonly string[] = ['caller', 'function', 'limit', 'platform'];
 
 /** The Failure for an answer of status 400 and above (FC reference 2.4; `Culprit` is ours). */
-async function refusal(answer: IncomingMessage): Promise<Failure> {
+export async function refusal(answer: IncomingMessage): Promise<Failure> {
   const status = answer.statusCode ?? 500;
   const text = (await readAll(answer)).toString('utf8');
   let parsed: Record<string, unknown> = {};
