@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { Agent, request } from 'node:http';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
+import { SignJWT } from 'jose';
 import { openListenSocket } from '../../../src/adapters/listen-socket/index.ts';
 import { systemClock } from '../../../src/adapters/clock-system/index.ts';
 import { TidemillError } from '../../../src/core/domain/errors.ts';
+import type { JwtAuth } from '../../../src/core/domain/trigger-auth.ts';
 import type { InvokeAnswer, InvokeCommand } from '../../../src/core/ports/dispatch.ts';
 import { type HttpListener, listenOn } from '../../../src/apps/server/http-listener.ts';
 import { answerOf } from '../../doors/door-world.ts';
@@ -48,6 +50,15 @@ before(async () => {
   world.trigger('posts', { methods: ['POST'] });
   world.trigger('inside', { disableUrlInternet: true });
   world.trigger('signed', { authType: 'function' });
+  world.triggers.set('hook', {
+    type: 'eventbridge',
+    enable: true,
+    source: { kind: 'webhook', provider: 'GitHub', secret: 'a long secret', events: [] },
+    pattern: {},
+    schema: 'CloudEvents',
+    domainPrefix: 'hook',
+  });
+  for (const prefix of ['claims', 'custom-claims']) world.trigger(prefix, { authType: 'jwt', auth: JWT });
   world.trigger('tokens', {
     authType: 'bearer',
     auth: { kind: 'bearer', tokens: [{ name: 't', data: 'secret', enable: true }] },
@@ -61,6 +72,22 @@ after(async () => {
   await Promise.all([fast.drain(0), full.drain(0)]);
   for (const release of releases) release();
 });
+
+const SECRET = Buffer.alloc(64, 9);
+const JWT: JwtAuth = {
+  kind: 'jwt',
+  keys: [{ kty: 'oct', k: SECRET.toString('base64url') }],
+  lookup: [
+    { position: 'header', name: 'authorization', prefix: 'Bearer' },
+    { position: 'form', name: 'jwt', prefix: '' },
+  ],
+  pass: [
+    { position: 'header', claim: 'uid', as: 'x-uid' },
+    { position: 'form', claim: 'uid', as: 'user' },
+  ],
+  paths: { mode: 'except', patterns: ['/a/*'] },
+};
+const TOKEN = await new SignJWT({ uid: 'me' }).setProtectedHeader({ alg: 'HS256' }).sign(SECRET);
 
 interface Call {
   readonly method: string;
@@ -121,6 +148,7 @@ async function textOf(body: Uint8Array | AsyncIterable<Uint8Array>): Promise<str
 async function seenBy(listener: HttpListener, call: Call, behaviour: Behaviour): Promise<Seen> {
   world.last = undefined;
   world.accepted = undefined;
+  world.webhook = undefined;
   let asked: unknown;
   world.reply = async (command) => {
     const { input, caller, sessionId, logTail, lineage, requestId } = command;
@@ -167,7 +195,7 @@ async function seenBy(listener: HttpListener, call: Call, behaviour: Behaviour):
       out.on('error', reject);
       out.end(call.body);
     });
-    return { ...seen, asked: asked ?? world.accepted };
+    return { ...seen, asked: asked ?? world.accepted ?? world.webhook };
   } finally {
     agent.destroy();
   }
@@ -189,6 +217,8 @@ const headers = fc.dictionary(
   fc.constantFrom(
     'Bearer secret',
     'Bearer wrong',
+    `Bearer ${TOKEN}`,
+    'application/x-www-form-urlencoded',
     `Basic ${Buffer.from('u:p').toString('base64')}`,
     'Tail',
     'Async',
@@ -205,12 +235,29 @@ const calls: fc.Arbitrary<Call> = fc.record({
   method: fc.constantFrom('GET', 'POST', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'),
   path: fc
     .tuple(
-      fc.constantFrom('web', 'web', 'custom-web', 'custom-web', 'posts', 'inside', 'signed', 'tokens', 'users', 'none'),
+      fc.constantFrom(
+        'web',
+        'web',
+        'custom-web',
+        'custom-web',
+        'posts',
+        'inside',
+        'signed',
+        'tokens',
+        'users',
+        'claims',
+        'custom-claims',
+        'hook',
+        'none',
+      ),
       fc.constantFrom('', '/', '/a/b%20c?x=1&x=%32&__proto__=2', '?q', '/~web/', '//x'),
     )
     .map(([prefix, rest]) => `/~${prefix}${rest}`),
   headers: headers.map((some) => ({ ...some, 'x-fc-request-id': 'the-request-1' })),
-  body: fc.option(fc.oneof(fc.string({ maxLength: 40 }), fc.constant('x'.repeat(3_000))), { nil: undefined }),
+  body: fc.option(
+    fc.oneof(fc.string({ maxLength: 40 }), fc.constant('x'.repeat(3_000)), fc.constant(`a=1&jwt=${TOKEN}`)),
+    { nil: undefined },
+  ),
   chunked: fc.boolean(),
 });
 
@@ -248,7 +295,7 @@ test('whatever is asked of a trigger and whatever its function answers: both way
     fc.asyncProperty(calls, behaviours, async (call, behaviour) => {
       assert.deepEqual(await seenBy(fast, call, behaviour), await seenBy(full, call, behaviour));
     }),
-    { numRuns: 600 },
+    { numRuns: 800 },
   );
   assert.ok(plainCalls > 200, `only ${plainCalls} were plain`);
 });
