@@ -138,5 +138,5 @@ function recordOf(value: unknown, where: string): Record<string, unknown> {
 function textsOf(value: unknown, where: string): readonly string[] {
   if (!Array.isArray(value) || !value.every((item) => typeof item === 'string'))
     throw new Error(`${where} must be a list of texts`);
-  return value as readonly string[];
+  return value;
 }

@@ -154,7 +154,7 @@ export function readEgress(text: string | undefined, isolation: AgentSettings['i
   try {
     return parseEgressLists(given === undefined ? {} : given);
   } catch (error) {
-    throw new Error(`TIDEMILL_TUNING: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`TIDEMILL_TUNING: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
 }
 
