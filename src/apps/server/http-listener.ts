@@ -4,7 +4,9 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../core/base/clock.ts';
 import { toOriginForm } from './absolute-target.ts';
+import { type ConnectionBounds, limitConnections } from './connection-limits.ts';
 import { type PlainCalls, PlainConnections } from './plain-connections.ts';
+import { StalledBodies } from './stalled-bodies.ts';
 
 type Handler = (req: IncomingMessage, res: ServerResponse) => void;
 
@@ -36,6 +38,8 @@ export interface ListenerOptions {
   readonly clock: Clock;
   /** With it the listener speaks TLS 1.2 or newer and nothing else. */
   readonly tls?: TlsKeys;
+  /** Open connections; without it those of the limits table. */
+  readonly bounds?: ConnectionBounds;
 }
 
 export interface Upgrades {
@@ -45,7 +49,7 @@ export interface Upgrades {
 
 /** Node's own head limit stands above ours (8 KB), so that ours answers in the dialect's shape. */
 const MAX_HEADER_BYTES = 32 * 1024;
-/** A client gets this long for its headers; bodies may take as long as they move. */
+/** A client gets this long for its headers; bodies may take as long as they move: none may stop for longer than this. */
 const HEADERS_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_MS = 65_000;
 /** A client gets this long until it has agreed on keys. */
@@ -60,8 +64,11 @@ export async function listenOn(options: ListenerOptions): Promise<HttpListener> 
     socket.once('close', () => upgraded.delete(socket));
     options.upgrades?.open(req, socket, head);
   });
+  const bodies = new StalledBodies(options.clock, HEADERS_TIMEOUT_MS);
+  server.on('request', (req) => bodies.watch(req));
   server.on('request', inOriginForm(options.handle));
   if (options.checkContinue !== undefined) server.on('checkContinue', inOriginForm(options.checkContinue));
+  if (options.checkContinue !== undefined) server.prependListener('checkContinue', (req) => bodies.watch(req));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy();
     const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
@@ -78,6 +85,7 @@ export async function listenOn(options: ListenerOptions): Promise<HttpListener> 
   });
   const accepted = options.tls === undefined ? 'connection' : 'secureConnection';
   const plain = options.plain === undefined ? undefined : inFrontOf(server, options.plain, options.clock, accepted);
+  limitConnections(server, options.bounds);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ fd: options.descriptor }, resolve);
@@ -91,7 +99,7 @@ export async function listenOn(options: ListenerOptions): Promise<HttpListener> 
     drain: (graceMs) => {
       // Sessions have no end of their own.
       for (const socket of upgraded) socket.destroy();
-      return drain(server, plain, graceMs);
+      return drain(server, plain, graceMs).finally(() => bodies.dispose());
     },
   };
 }

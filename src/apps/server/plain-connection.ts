@@ -49,6 +49,8 @@ export class PlainConnection {
   served = false;
   /** When the last answer ended, or the connection was accepted; monotonic milliseconds. */
   idleSince: number;
+  /** When the last piece of a body came that is not complete. */
+  private heardAt = 0;
 
   constructor(socket: Socket, options: PlainOptions) {
     this.socket = socket;
@@ -63,6 +65,11 @@ export class PlainConnection {
   /** Neither a call nor a request that has begun. */
   get idle(): boolean {
     return this.call === undefined && this.begun === undefined;
+  }
+
+  /** Whether a body has begun and nothing of it has come since then. */
+  stalledSince(at: number): boolean {
+    return this.begun !== undefined && this.heardAt < at;
   }
 
   destroy(): void {
@@ -93,6 +100,7 @@ export class PlainConnection {
         return;
       }
       this.begun = request;
+      this.heardAt = this.options.clock.monotonic();
       this.kept = bytes;
       return;
     }

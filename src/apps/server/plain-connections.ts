@@ -73,6 +73,7 @@ export class PlainConnections implements Disposable {
     for (const connection of this.open) {
       const limit = connection.served ? keepAliveMs : headersTimeoutMs;
       if (connection.idle && now - connection.idleSince > limit) connection.destroy();
+      else if (connection.stalledSince(now - headersTimeoutMs)) connection.destroy();
     }
     this.timer = this.open.size === 0 ? undefined : clock.after(SWEEP_MS, () => this.sweep());
   }

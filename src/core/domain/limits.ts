@@ -20,6 +20,10 @@ export const LIMITS = {
   unpackedCodeEntries: 100_000,
   environmentBytes: 4 * KIB,
   logTailBytes: 4 * KIB,
+  /** Connections that one listener of the server has open; more are closed at once. */
+  openConnections: 16_384,
+  /** Of them from one address. */
+  openConnectionsPerAddress: 4_096,
   /** Connections of one instance at the same time, to the platform and elsewhere; more are refused at once. */
   connectionsPerInstance: 1024,
   /** Connections that one instance opens in a second, five seconds' worth of them at once; more are refused at once. */

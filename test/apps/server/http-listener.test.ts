@@ -56,6 +56,7 @@ beforeEach(async () => {
     plain: { taken: (method, target) => method === 'POST' && target === '/plain', handle: (each) => answer(each) },
     newId: () => 'id',
     clock,
+    bounds: { all: 1_000, perAddress: 12 },
   });
 });
 afterEach(async () => {
@@ -439,4 +440,45 @@ test('an answer whose length is not what its headers say ends its connection', {
   const socket = dial();
   socket.write(plain('x'));
   assert.match(await until(socket, 'platform'), /^HTTP\/1\.1 500 [^\r]+\r\nx-more: m\r\n/);
+});
+
+test('a body that stops coming is given up after 30 s, by the small parser and by node:http; one that moves is not', async () => {
+  const head = (path: string): string => `POST ${path} HTTP/1.1\r\nHost: h\r\nContent-Length: 50\r\n\r\n`;
+  const [small, native1, moving] = [dial(), dial(), dial()];
+  answer = () => assert.fail('no body is complete');
+  small.write(`${head('/plain')}x`);
+  native1.write(`${head('/other')}x`);
+  moving.write(`${head('/moving')}x`);
+  while (native.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const closed = Promise.all([once(small, 'close'), once(native1, 'close')]);
+  small.resume();
+  native1.resume();
+  for (let i = 0; i < 9; i++) {
+    await new Promise((resolve) => moving.write('y', resolve));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    clock.advance(5_000);
+  }
+  await closed;
+  moving.write('z'.repeat(40));
+  await until(moving, 'native xyyyyyyyyyz');
+});
+
+test('connections from one address beyond the bound are closed without an answer, until one has ended', async () => {
+  const open = Array.from({ length: 12 }, dial);
+  for (const socket of open) {
+    socket.write(plain('x'));
+    await until(socket, 'x-a');
+  }
+  const beyond = dial().resume();
+  await once(beyond, 'close');
+  assert.equal(beyond.bytesRead, 0);
+  const [first] = open;
+  const ended = once(first!, 'close');
+  first?.resume();
+  first?.end();
+  await ended;
+  const again = dial();
+  again.write(plain('again'));
+  await until(again, 'again');
 });
