@@ -247,6 +247,22 @@ test('an instance has at most 8 sessions; one that ends makes room', { timeout: 
   assert.equal((await big?.closed)?.code, 1009, 'a message that is too long ends its session');
 });
 
+test('a session in which nothing moves is cut after the time that the client asks for', {
+  timeout: 60_000,
+}, async () => {
+  const name = await world.deploy('exec-idle', CODE);
+  const instanceId = await instanceOf(name);
+  const idle = new Session(name, instanceId, { command: ['sleep', '60'], FC_INSTANCE_EXEC_TIMEOUT: '1' });
+  const { code, reason } = await idle.closed;
+  assert.deepEqual([code, reason], [1001, 'nothing has moved for 1 s']);
+  const moving = new Session(name, instanceId, {
+    command: ['sh', '-c', 'for i in 1 2 3 4 5 6; do echo $i; sleep 0.4; done'],
+    FC_INSTANCE_EXEC_TIMEOUT: '1',
+  });
+  assert.equal((await moving.closed).code, 1000);
+  assert.equal(moving.out[1], '1\n2\n3\n4\n5\n6\n');
+});
+
 test('an instance that is removed takes its sessions along', { timeout: 60_000 }, async () => {
   const name = await world.deploy('exec-removed', CODE);
   const id = await instanceOf(name);

@@ -17,12 +17,24 @@ import type { OperationContext } from './operation.ts';
 /** Text messages are control messages for whoever asks for this subprotocol: `{"resize":{..}}` up, `{"exitCode":0}` down. */
 const CONTROL_PROTOCOL = 'tidemill.exec.v1';
 const PATH = /^\/2023-03-30\/functions\/([^/?]+)\/instances\/([^/?]+)\/exec(?:\?|$)/;
-const QUERY = ['stdin', 'stdout', 'stderr', 'tty', 'command', 'qualifier', 'columns', 'rows'];
+const QUERY = [
+  'stdin',
+  'stdout',
+  'stderr',
+  'tty',
+  'command',
+  'qualifier',
+  'columns',
+  'rows',
+  'FC_INSTANCE_EXEC_TIMEOUT',
+];
 /** A client that reads slower than this much behind makes the process wait. */
 const BACKLOG_BYTES = 256 * 1024;
 
 interface Wanted {
   readonly request: ExecRequest;
+  /** The session is cut when nothing has moved for so long. */
+  readonly idleSeconds: number;
   readonly stdout: boolean;
   readonly stderr: boolean;
 }
@@ -244,10 +256,10 @@ class ExecTunnel {
   }
 
   private watch(): void {
-    const left = this.lastMoved + LIMITS.execIdleSeconds * 1000 - this.clock.monotonic();
+    const left = this.lastMoved + this.wanted.idleSeconds * 1000 - this.clock.monotonic();
     if (left > 0) this.timer = this.clock.after(left, () => this.watch());
     else {
-      this.peer?.close(1001, `nothing has moved for ${LIMITS.execIdleSeconds / 60} minutes`);
+      this.peer?.close(1001, `nothing has moved for ${this.wanted.idleSeconds} s`);
       this.close();
     }
   }
@@ -293,7 +305,16 @@ function wantedOf(target: string): Wanted {
     if (!isSize(Number(value))) throw new TidemillError('InvalidArgument', `${name} must be a whole number from 1`);
     return Number(value);
   };
+  const idleSeconds = Number(query['FC_INSTANCE_EXEC_TIMEOUT'] ?? LIMITS.execIdleSeconds);
+  if (!Number.isInteger(idleSeconds) || idleSeconds < 1 || idleSeconds > LIMITS.execIdleSeconds) {
+    const most = LIMITS.execIdleSeconds;
+    throw new TidemillError(
+      'InvalidArgument',
+      `FC_INSTANCE_EXEC_TIMEOUT must be a whole number of seconds, 1 to ${most}`,
+    );
+  }
   return {
+    idleSeconds,
     request: {
       command,
       tty: flag('tty', false),
